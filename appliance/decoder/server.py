@@ -14,10 +14,8 @@ from dataclasses import dataclass, field
 
 from appliance.decoder.confine import Confinement
 from appliance.decoder.job import Worker, run_child
-from appliance.errors import BadInput, EnvironmentProblem
+from appliance.errors import BadInput
 from appliance.imaging.jobs import MAX_PAYLOAD, pack_error
-
-_FIRST_PASSED_DESCRIPTOR = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +38,6 @@ class _Running:
     deadline: float
     answering: mmap.mmap
     timed_out: bool = False
-
-
-def passed_listener() -> socket.socket:
-    """Return the socket that a supervisor handed over (sd_listen_fds(3)); raise
-    :class:`EnvironmentProblem`."""
-    if (
-        os.environ.get("LISTEN_PID", str(os.getpid())) != str(os.getpid())
-        or os.environ.get("LISTEN_FDS") != "1"
-    ):
-        raise EnvironmentProblem(
-            "The decoder was started without its socket.", "Start it with: appliance serve"
-        )
-    return socket.socket(fileno=_FIRST_PASSED_DESCRIPTOR)
 
 
 def serve(

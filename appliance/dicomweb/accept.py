@@ -142,10 +142,7 @@ def _exactness(offer: Choice, wanted: _Range, any_syntax: bool) -> int | None:
     exactness = 0
     if kind != "*":
         exactness = 2 if rest == "*" else 4
-        if not (
-            offer.media_type.lower() == wanted.name
-            or (rest == "*" and offer.media_type.startswith(kind + "/"))
-        ):
+        if not (offer.media_type.lower() == wanted.name or (rest == "*" and offer.media_type.startswith(kind + "/"))):
             return None
     if any_syntax or not offer.transfer_syntax:
         return exactness
@@ -184,6 +181,4 @@ def _range(media: MediaType) -> _Range | None:
         name = inner.name
         syntax = inner.parameters.get("transfer-syntax", media.parameters.get("transfer-syntax"))
         return _Range(True, name, syntax, float(weight))
-    return _Range(
-        None if name == "*/*" else False, name, media.parameters.get("transfer-syntax"), float(weight)
-    )
+    return _Range(None if name == "*/*" else False, name, media.parameters.get("transfer-syntax"), float(weight))

@@ -58,9 +58,7 @@ def boundary_of(content_type: str) -> tuple[str, str]:
     """
     media = parse(content_type)
     if media.name != "multipart/related":
-        raise BadInput(
-            "The body is not multipart/related.", "Send multipart/related; type=application/dicom."
-        )
+        raise BadInput("The body is not multipart/related.", "Send multipart/related; type=application/dicom.")
     boundary = media.parameters.get("boundary", "")
     if _BOUNDARY.fullmatch(boundary) is None:
         raise BadInput("The boundary of the multipart body is missing or malformed.")
@@ -204,9 +202,7 @@ def content_type(media_type: str, boundary: str) -> str:
     return f'multipart/related; type="{media_type}"; boundary={boundary}'
 
 
-def write(
-    parts: Iterable[tuple[Mapping[str, str], Iterable[bytes | memoryview]]], boundary: str
-) -> Iterator[bytes]:
+def write(parts: Iterable[tuple[Mapping[str, str], Iterable[bytes | memoryview]]], boundary: str) -> Iterator[bytes]:
     """Yield a multipart body: each part is its headers and the pieces of its content, passed on as they come.
 
     Raises :class:`BadInput` for a header that would break out of its line.

@@ -167,9 +167,7 @@ def test_several_header_lines_are_one_list() -> None:
         ("*/*", "", DICOM),
     ],
 )
-def test_the_query_parameter_decides_within_the_header(
-    header: str, query: str, choice: Choice | None
-) -> None:
+def test_the_query_parameter_decides_within_the_header(header: str, query: str, choice: Choice | None) -> None:
     assert negotiate(Resource.INSTANCES, [header], query, single=True) == choice
 
 

@@ -59,9 +59,7 @@ fragments = st.sampled_from(
 )
 bodies = st.lists(fragments | st.binary(max_size=8), max_size=12).map(b"".join)
 bodies = bodies.filter(lambda body: b"\r\n--b0und.ary" not in b"\r\n" + body)
-headers = st.dictionaries(
-    st.sampled_from(["content-type", "content-location", "x-y"]), st.just("a/b; c=d"), max_size=3
-)
+headers = st.dictionaries(st.sampled_from(["content-type", "content-location", "x-y"]), st.just("a/b; c=d"), max_size=3)
 
 
 @given(st.lists(st.tuples(headers, bodies), max_size=4), st.lists(st.integers(0, 10_000), max_size=30))
@@ -188,18 +186,14 @@ def test_a_content_type_without_a_proper_boundary_is_refused(header: str) -> Non
 
 def test_pythons_mail_parser_reads_what_we_write() -> None:
     boundary = new_boundary()
-    body = b"".join(
-        write([({"Content-Type": "text/plain"}, [b"one"]), ({"X": "y"}, [b"t", b"wo"])], boundary)
-    )
+    body = b"".join(write([({"Content-Type": "text/plain"}, [b"one"]), ({"X": "y"}, [b"t", b"wo"])], boundary))
     head = f"Content-Type: {content_type('text/plain', boundary)}\r\n\r\n".encode()
     parts = message_from_bytes(head + body).get_payload()
     assert [part.get_payload(decode=True) for part in parts] == [b"one", b"two"]
     assert boundary_of(content_type("application/dicom", boundary)) == (boundary, "application/dicom")
 
 
-@pytest.mark.parametrize(
-    "header", [("A", "b\r\nC: d"), ("A\r\nB", "c"), ("A", "b\n"), ("", "x"), ("A:", "b\0")]
-)
+@pytest.mark.parametrize("header", [("A", "b\r\nC: d"), ("A\r\nB", "c"), ("A", "b\n"), ("", "x"), ("A:", "b\0")])
 def test_a_header_that_would_break_out_of_its_line_is_not_written(header: tuple[str, str]) -> None:
     with pytest.raises(BadInput):
         list(write([(dict([header]), [b""])], BOUNDARY))
@@ -213,9 +207,7 @@ def test_fifty_megabytes_pass_at_five_hundred_megabytes_a_second() -> None:
     for _ in range(5):
         parser = Parser(BOUNDARY)
         began = time.perf_counter()
-        seen = sum(
-            len(event.data) for piece in pieces for event in parser.feed(piece) if isinstance(event, PartData)
-        )
+        seen = sum(len(event.data) for piece in pieces for event in parser.feed(piece) if isinstance(event, PartData))
         best = min(best, time.perf_counter() - began)
         assert seen == 50 << 20
     assert len(body) / best > 500e6
