@@ -21,4 +21,4 @@ def lock_memory() -> bool:
     if hard != resource.RLIM_INFINITY:
         return False
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (hard, hard))
-    return ctypes.CDLL(None).mlockall(MCL_CURRENT_AND_FUTURE) == 0
+    return int(ctypes.CDLL(None).mlockall(MCL_CURRENT_AND_FUTURE)) == 0

@@ -7,7 +7,6 @@ import typer
 from appliance.archive.files import FileBackend
 from appliance.cli.options import PasswordFile, State, User, log_in
 from appliance.cli.read_settings import read_settings
-from appliance.ingest.rebuild import rebuild as rebuild_index
 from appliance.paths import StatePaths
 
 app = typer.Typer(help="The derived index of studies.", no_args_is_help=True, rich_markup_mode=None)
@@ -21,6 +20,8 @@ def _index() -> None:
 @app.command()
 def rebuild(user: User, state: State = None, password_file: PasswordFile = None) -> None:
     """Make the index anew from the notes; the appliance must be running, and goes on running."""
+    from appliance.ingest.rebuild import rebuild as rebuild_index  # SQLCipher is loaded when it is needed
+
     settings = read_settings(state=state)
     paths = StatePaths(settings.state)
     agent, token, _ = log_in(settings, user, password_file)

@@ -32,7 +32,9 @@ def init(
     A passphrase needs 80 bits or more: six words drawn at random, or --generate fr.
     """
     settings = read_settings(state=state)
-    passphrase = new_passphrase("en" if generate == "en" else "fr") if generate else read_passphrase(password_file)
+    passphrase = (
+        new_passphrase("english" if generate == "en" else "french") if generate else read_passphrase(password_file)
+    )
 
     def keep(text: str) -> None:
         _write_new(recovery_out, text)

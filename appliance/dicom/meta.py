@@ -56,9 +56,7 @@ class MetaReader:
         """
         if self._at < _PREFIX_END:
             raise BadInput("This is not a DICOM file: it is shorter than the preamble.")
-        raise BadInput(
-            f"The file ends in its meta information, at byte {len(self._held)}, without a data set."
-        )
+        raise BadInput(f"The file ends in its meta information, at byte {len(self._held)}, without a data set.")
 
     def _step(self) -> bool:
         """Consume one element of ``_held``, which has ``_need`` bytes; say whether the data set begins
@@ -67,9 +65,7 @@ class MetaReader:
         held, at = self._held, self._at
         if at == 0:
             if held[128:132] != b"DICM":
-                raise BadInput(
-                    "This is not a DICOM file: the DICM prefix is missing.", "Export it as DICOM Part 10."
-                )
+                raise BadInput("This is not a DICOM file: the DICM prefix is missing.", "Export it as DICOM Part 10.")
             self._at, self._need = _PREFIX_END, _PREFIX_END + 8
             return False
         group, number, code, length = _SHORT.unpack_from(held, at)

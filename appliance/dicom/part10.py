@@ -29,11 +29,7 @@ def file_head(sop_class: str, sop_instance: str, transfer_syntax: str, *, source
         _short(0x0013, b"SH", _even(IMPLEMENTATION_VERSION.encode("ascii"), b" ")),
     ]
     title = source_ae.strip(" ")
-    if (
-        0 < len(title) <= 16
-        and all(0x20 <= ord(character) < 0x7F for character in title)
-        and "\\" not in title
-    ):
+    if 0 < len(title) <= 16 and all(0x20 <= ord(character) < 0x7F for character in title) and "\\" not in title:
         elements.append(_short(0x0016, b"AE", _even(title.encode("ascii"), b" ")))
     body = b"".join(elements)
     return _PREAMBLE + _short(0x0000, b"UL", struct.pack("<L", len(body))) + body

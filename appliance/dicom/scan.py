@@ -49,9 +49,7 @@ class Scanner:
     the place and the reason, never with content; after that the scanner is spent.
     """
 
-    def __init__(
-        self, transfer_syntax: str | None = None, *, base: int = 0, limits: Limits | None = None
-    ) -> None:
+    def __init__(self, transfer_syntax: str | None = None, *, base: int = 0, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._base = base
         self._fed = 0

@@ -16,7 +16,7 @@ ASSOCIATION_PDU = 256 * 1024
 SILENCE_SECONDS = 60.0
 
 
-class GuardedSocket(AssociationSocket):  # type: ignore[misc]  # pynetdicom has no types
+class GuardedSocket(AssociationSocket):
     """A socket of one association that reads at most ``longest_pdu`` at a time and ``largest`` for one message."""
 
     def __init__(self, association: Association, connection: socket.socket, longest_pdu: int, largest: int) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import collections
-import socket
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from pydicom.dataset import Dataset
-from pydicom.uid import ALL_TRANSFER_SYNTAXES
-from pynetdicom import AE, evt
-from pynetdicom.association import MODE_ACCEPTOR, Association
+from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, evt
+from pynetdicom._globals import MODE_ACCEPTOR
+from pynetdicom.association import Association
 from pynetdicom.presentation import AllStoragePresentationContexts
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # defined dynamically
 from pynetdicom.transport import AddressInformation, RequestHandler, ThreadedAssociationServer
@@ -49,7 +48,7 @@ class Receiver:
         ae.implementation_class_uid = IMPLEMENTATION_UID
         ae.implementation_version_name = IMPLEMENTATION_VERSION
         for context in AllStoragePresentationContexts:
-            ae.add_supported_context(context.abstract_syntax, ALL_TRANSFER_SYNTAXES)
+            ae.add_supported_context(str(context.abstract_syntax), ALL_TRANSFER_SYNTAXES)
         ae.add_supported_context(Verification)
         self._ae = ae
 
@@ -101,7 +100,7 @@ def _answer(status: int, comment: str = "") -> Dataset:
     return answer
 
 
-class _Server(ThreadedAssociationServer):  # type: ignore[misc]  # pynetdicom has no types
+class _Server(ThreadedAssociationServer):
     """Accepts connections; no address may hold more than half of the places, so that none shuts the others out."""
 
     daemon_threads = True
@@ -114,14 +113,16 @@ class _Server(ThreadedAssociationServer):  # type: ignore[misc]  # pynetdicom ha
             ae, address, ae.ae_title, ae.supported_contexts, evt_handlers=handlers, request_handler=_Handler
         )
 
-    def verify_request(self, _request: socket.socket, client_address: Any) -> bool:
+    def verify_request(self, request: Any, client_address: Any) -> bool:
         """Return whether this address has a place left."""
         held = collections.Counter(a.requestor.address for a in self.active_associations)
         return held[client_address[0]] < max(1, self.most // 2) and sum(held.values()) < self.most * 2
 
 
-class _Handler(RequestHandler):  # type: ignore[misc]  # pynetdicom has no types
+class _Handler(RequestHandler):
     """Makes the association of one connection, on a guarded socket."""
+
+    server: _Server
 
     def _create_association(self) -> Association:
         association = Association(self.ae, MODE_ACCEPTOR)

@@ -13,7 +13,8 @@ from appliance.archive.backend import Backend
 from appliance.clock import stamp
 from appliance.dicom import note as notes
 from appliance.dicom.note import Note, Source
-from appliance.dicom.scan import Scanned, Scanner
+from appliance.dicom.scan import Scanner
+from appliance.dicom.scanned import Scanned
 from appliance.dicom.uids import is_valid_uid
 from appliance.errors import BadInput
 from appliance.keyring.public import Epoch

@@ -42,6 +42,7 @@ class Agent:
             "login": self.login,
             "logout": self.logout,
             "lease": self.lease,
+            "peek": self.peek,
             "job": self.job,
             "unwrap": self.unwrap,
             "lock": self.lock,
@@ -96,6 +97,12 @@ class Agent:
         """Tell whose lease a token is, and put off its idle end."""
         with self._lock:
             lease = self._leases.use(token, time.monotonic())
+        return {"lease": lease.id, "person": lease.person, "kind": lease.kind}
+
+    def peek(self, token: str) -> dict[str, Any]:
+        """Tell whose lease a token is and leave its idle end as it is: a page that is merely open is not used."""
+        with self._lock:
+            lease = self._leases.find(token, time.monotonic())
         return {"lease": lease.id, "person": lease.person, "kind": lease.kind}
 
     def job(self) -> dict[str, Any]:

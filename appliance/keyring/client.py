@@ -52,6 +52,10 @@ class AgentClient:
         """Return whose lease a token is; :class:`Refused` when it has ended."""
         return LeaseInfo(**self._call("lease", token=token))
 
+    def peek(self, token: str) -> LeaseInfo:
+        """Return whose lease a token is without counting as its use."""
+        return LeaseInfo(**self._call("peek", token=token))
+
     def job(self) -> str:
         """Return the token of a lease for the appliance's own work on notes."""
         return str(self._call("job")["token"])

@@ -9,7 +9,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass, replace
 
-from appliance.errors import Refused
+from appliance.errors import NotLoggedIn, Refused
 from appliance.paths import Kind
 
 PURPOSES: dict[str, Kind] = {
@@ -56,14 +56,18 @@ class LeaseTable:
 
     def use(self, token: str, now: float) -> Lease:
         """Return the lease of ``token``; a person's use of it puts off its idle end."""
-        self.expire(now)
-        digest = _digest(token)
-        lease = self._leases.get(digest)
-        if lease is None:
-            raise Refused("This session has ended.", "Log in again.")
+        lease = self.find(token, now)
         if lease.kind == "person":
             lease = replace(lease, idle_ends=now + self._idle)
-            self._leases[digest] = lease
+            self._leases[_digest(token)] = lease
+        return lease
+
+    def find(self, token: str, now: float) -> Lease:
+        """Return the lease of ``token`` and change nothing; :class:`NotLoggedIn` when it has ended."""
+        self.expire(now)
+        lease = self._leases.get(_digest(token))
+        if lease is None:
+            raise NotLoggedIn("This session has ended.", "Log in again.")
         return lease
 
     def end(self, token: str) -> Lease | None:

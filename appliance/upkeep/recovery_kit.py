@@ -49,8 +49,8 @@ def kit_text(paper: Identity, moment: datetime) -> str:
     return TEXT.format(
         date=moment.date().isoformat(),
         identity=secret,
-        french=_in_lines(to_words(paper.reveal_bytes(), "fr").split()),
-        english=_in_lines(to_words(paper.reveal_bytes(), "en").split()),
+        french=_in_lines(to_words(paper.reveal_bytes(), "french").split()),
+        english=_in_lines(to_words(paper.reveal_bytes(), "english").split()),
         qr=_qr(secret),
     )
 

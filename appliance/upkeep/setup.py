@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -41,10 +42,28 @@ def set_up(
     """
     require_strong(passphrase, PASSPHRASE_BITS)
     _empty_directory(paths.root)
+    try:
+        _fill(paths, owner, passphrase, keep_kit, params, moment)
+    except BaseException:
+        for left in paths.root.iterdir():
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        raise
+    write_layout(paths)
+
+
+def _fill(
+    paths: StatePaths,
+    owner: str,
+    passphrase: str,
+    keep_kit: Callable[[str], None],
+    params: Argon2Params,
+    moment: datetime,
+) -> None:
     for directory in (paths.slots, paths.audit):
         directory.mkdir(mode=0o750, parents=True)
     make_shelves(paths)
     people = People(paths.system_db)
+    people.create()
     person = people.add(owner, "owner", moment)
     people.close()
     paper, identity = Identity.generate(), Identity.generate()
@@ -53,7 +72,6 @@ def set_up(
     add_slot(paths, person.id, passphrase_bytes(passphrase), identity, params)
     write_key_file(paths.index_key, seal(secrets.token_bytes(32), [current_epoch(paths).notes]))
     keep_kit(kit_text(paper, moment))
-    write_layout(paths)
 
 
 def _empty_directory(root: Path) -> None:
