@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
+import stat
 import sys
 import tempfile
 from pathlib import Path
 from typing import IO, BinaryIO
 
 from appliance.errors import BadInput, EnvironmentProblem, StorageFull
-from appliance.sealing.header import read_header
+from appliance.sealing.header import Header, read_header
 from appliance.sealing.identities import parse_identities, unwrap
 from appliance.sealing.reader import SealedReader
 
@@ -24,31 +26,53 @@ def open_command(
     sink: BinaryIO | None = None,
     tmp: Path | None = None,
 ) -> None:
-    """Open the sealed file on ``source`` (standard input) with an identity file, write plaintext to ``sink`` (standard
-    output).
+    """Open the sealed file on ``source`` (standard input) with an identity file, write plaintext to ``sink`` (output).
 
     Two passes: the whole input is verified before the first byte is written, so a file that must fail has written
-    nothing. Between them lies ciphertext only: up to 8 MiB in memory, above that in a temporary file without a name
-    in ``tmp`` (or the system's directory). Raises :class:`BadInput` for the identity file, :class:`Refused` if the
-    file is sealed to somebody else, :class:`Damaged` if it is not exactly an age v1 file, :class:`StorageFull`,
-    :class:`EnvironmentProblem`.
+    nothing. A regular file is read twice in place. Other input is spooled between the passes, as ciphertext: up to
+    8 MiB in memory, above that in a temporary file without a name in ``tmp`` (or the system's directory).
+
+    Raises :class:`BadInput` for the identity file, :class:`Refused` if the file is sealed to somebody else,
+    :class:`Damaged` if it is not exactly an age v1 file, :class:`StorageFull`, :class:`EnvironmentProblem`.
     """
     source = sys.stdin.buffer if source is None else source
     sink = sys.stdout.buffer if sink is None else sink
     identities = parse_identities(_identity_text(identity))
     header = read_header(source)
     file_key = unwrap(identities, header)
+    if _starts_a_file(source, header):
+        _verify_then_write(SealedReader(source, file_key), sink)
+        return
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=None if tmp is None else str(tmp)) as spool:
         _spool(header.raw, source, spool)
-        reader = SealedReader(spool, file_key)
-        for _ in reader.chunks():
-            pass
-        try:
-            for chunk in reader.chunks():
-                sink.write(chunk)
+        _verify_then_write(SealedReader(spool, file_key), sink)
+
+
+def _verify_then_write(reader: SealedReader, sink: BinaryIO) -> None:
+    for _ in reader.chunks():
+        pass
+    # The second pass verifies again: nothing is taken on trust from the first.
+    for chunk in reader.chunks():
+        _write(sink, chunk)
+    _write(sink, b"")
+
+
+def _write(sink: BinaryIO, data: bytes) -> None:
+    try:
+        if data:
+            sink.write(data)
+        else:
             sink.flush()
-        except OSError as error:
-            raise EnvironmentProblem("The plaintext cannot be written.", "Look where the output goes.") from error
+    except OSError as error:
+        raise EnvironmentProblem("The plaintext cannot be written.", "Look where the output goes.") from error
+
+
+def _starts_a_file(source: BinaryIO, header: Header) -> bool:
+    """Return whether the sealed file is a regular file from its first byte on, which can be read twice in place."""
+    try:
+        return stat.S_ISREG(os.fstat(source.fileno()).st_mode) and source.tell() == len(header.raw)
+    except (OSError, ValueError):
+        return False
 
 
 def _identity_text(path: Path) -> str:
