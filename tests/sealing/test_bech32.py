@@ -39,7 +39,8 @@ def test_published_strings_decode(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "1", "a", " 1nwldj5", "\x7f1axkwrx", "\x801eym55h", "pzry9x0s0muk", "1pzry9x0s0muk", "x1b4n0q5v", "li1dgmt3",
+        "", "1", "a", " 1nwldj5", "\x7f1axkwrx", "\x801eym55h", "pzry9x0s0muk", "1pzry9x0s0muk",
+        "x1b4n0q5v", "li1dgmt3",
         "de1lg7wt\xff", "A1G7SGD8", "10a06t8", "1qzzfhee", "A12uEL5L", "a12uel5m", "a1" + "q" * 5000,
     ],
 )  # fmt: skip

@@ -44,7 +44,8 @@ def test_an_identity_survives_on_paper() -> None:
         (b"\xff" * 32, "zoo " * 23 + "vote"),
         (
             b"\x7f" * 32,
-            "legal winner thank year wave sausage worth useful " * 2 + "legal winner thank year wave sausage worth title",
+            "legal winner thank year wave sausage worth useful " * 2
+            + "legal winner thank year wave sausage worth title",
         ),
     ],
 )  # fmt: skip
