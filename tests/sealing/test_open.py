@@ -113,18 +113,19 @@ def test_a_file_without_an_identity_is_bad_input(tmp_path: Path, content: bytes 
 
 
 def test_a_full_disk_says_so(identity: Path, tmp_path: Path) -> None:
-    class FullDisk(io.BytesIO):
-        def write(self, data: bytes) -> int:  # type: ignore[override]
-            raise OSError(28, "no space")
-
-    from appliance.cli import open as module
-
-    with pytest.raises(StorageFull):
-        module._spool(b"", io.BytesIO(b"x"), FullDisk())
-    with pytest.raises(EnvironmentProblem):
-        open_command(identity, io.BytesIO(sealed()), FullDisk())
+    with Path("/dev/full").open("wb") as full, pytest.raises(StorageFull):
+        open_command(identity, io.BytesIO(sealed(LARGE)), full)
     with pytest.raises(EnvironmentProblem):
         opened(identity, io.BytesIO(sealed(LARGE)), tmp_path / "missing")
+
+
+def test_input_that_cannot_be_read_says_so(identity: Path) -> None:
+    class BrokenDisk(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise OSError(5, "input/output error")
+
+    with pytest.raises(EnvironmentProblem):
+        opened(identity, BrokenDisk(sealed()))
 
 
 PROGRAM = """
@@ -137,6 +138,19 @@ try:
 except NegatoError as error:
     sys.exit(error.exit_code)
 """
+
+
+def test_unbuffered_standard_output_into_a_slow_pipe_loses_nothing(identity: Path) -> None:
+    command = [sys.executable, "-u", "-c", PROGRAM, str(identity)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(sealed(LARGE))
+        process.stdin.close()
+        taken = bytearray()
+        while piece := process.stdout.read(7777):
+            taken += piece
+    assert (process.returncode, bytes(taken)) == (0, LARGE)
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ def test_wrong_words_are_refused_and_never_repeated(language: Language) -> None:
         "two swapped": [words[1], words[0], *words[2:]],
         "another last word": [*words[:-1], words[0]],
         "an unknown word": [*words[:5], "xylophonist", *words[6:]],
+        "twelve that stand for 16 bytes": Mnemonic(language).to_mnemonic(bytes(16)).split(),
         "nothing": [],
         "endless": words * 1000,
     }
