@@ -10,18 +10,16 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from appliance.errors import EnvironmentProblem
-
 FALLBACK = Path(__file__).resolve().parents[2] / "web" / "dist"
 INSTALLED = Path("/usr/share/negatoscope/web")
 
 
-def page_directory(configured: Path | None) -> Path:
-    """Return where the built pages are: the setting, the source tree, or the installed place."""
+def page_directory(configured: Path | None) -> Path | None:
+    """Return where the built pages are: the setting, the source tree, the installed place; ``None`` for nowhere."""
     for place in (configured, FALLBACK, INSTALLED):
         if place is not None and (place / "index.html").is_file():
             return place
-    raise EnvironmentProblem("The pages are not built.", "Run: make install (it needs Node 20 or newer).")
+    return None
 
 
 def page_route(directory: Path | None) -> Route:
@@ -41,7 +39,7 @@ def page_route(directory: Path | None) -> Route:
             raise HTTPException(404)
         found = files.get(path) or files.get("/index.html")
         if found is None:
-            return PlainTextResponse("The pages are not built. Run: make install", 503)
+            return PlainTextResponse("The pages are not built. Run: make install (it needs Node 20 or newer).\n", 503)
         kind = mimetypes.guess_type(found.name)[0] or "application/octet-stream"
         hashed = path.startswith("/assets/") and path in files
         kept = "public, max-age=31536000, immutable" if hashed else "no-cache"

@@ -51,9 +51,7 @@ def qido_router(service: SearchService) -> APIRouter:
     for path, level in RESOURCES:
         name = f"search_{path.strip('/').replace('/{study}', '').replace('/{series}', '').replace('/', '_')}"
         handler = _handler(service, level)
-        router.add_api_route(
-            path, handler, methods=["GET"], name=name, operation_id=name, response_class=Response
-        )
+        router.add_api_route(path, handler, methods=["GET"], name=name, operation_id=name, response_class=Response)
     return router
 
 

@@ -77,9 +77,7 @@ def owner(level: Level, path: tuple[str, ...]) -> Level:
     if level != "studies" and tag in levels.SERIES:
         return "series"
     if level != "instances":
-        raise BadInput(
-            "A key belongs to a lower level than is searched.", "Search series or instances by it."
-        )
+        raise BadInput("A key belongs to a lower level than is searched.", "Search series or instances by it.")
     return "instances"
 
 
@@ -88,11 +86,7 @@ def clause(condition: Condition, place: Place) -> ColumnElement[bool] | None:
     column = place.column
     values = condition.values
     if place.store == "integer":
-        return (
-            column.in_([int(v) for v in values if v.lstrip("-").isdigit()])
-            if condition.kind == "number"
-            else None
-        )
+        return column.in_([int(v) for v in values if v.lstrip("-").isdigit()]) if condition.kind == "number" else None
     if place.store == "list":
         if condition.kind == "empty":
             return column == ""

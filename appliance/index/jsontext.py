@@ -24,9 +24,7 @@ def dump(value: Any) -> bytes:
     try:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except RecursionError:
-        raise BadInput(
-            "A data set is nested too deeply.", "The object was kept; it cannot be listed."
-        ) from None
+        raise BadInput("A data set is nested too deeply.", "The object was kept; it cannot be listed.") from None
     except ValueError:
         text = json.dumps(_finite(value), ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "replace")

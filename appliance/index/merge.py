@@ -35,9 +35,7 @@ def rank(received: str, sop_instance: str, obj: str) -> str:
     return f"{received}|{sop_instance}|{obj}"
 
 
-def absorb(
-    facts: Facts, tags: frozenset[str], attributes: Mapping[str, Any], order: str, received: str
-) -> None:
+def absorb(facts: Facts, tags: frozenset[str], attributes: Mapping[str, Any], order: str, received: str) -> None:
     """Let one instance take part; ``tags`` are those of the level, without the patient's."""
     own = facts["own"]
     for tag in tags & attributes.keys():

@@ -34,9 +34,7 @@ def migrate(connection: Connection) -> None:
 
 def version(connection: Connection) -> str | None:
     """Return the version of the stored tables, ``None`` for an empty file."""
-    found = connection.exec_driver_sql(
-        "SELECT name FROM sqlite_master WHERE name = 'alembic_version'"
-    ).scalar()
+    found = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").scalar()
     if found is None:
         return None
     stored = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()

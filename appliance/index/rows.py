@@ -92,9 +92,7 @@ class Entry:
 
 def pack_bulk(bulk: Mapping[str, Bulk]) -> bytes:
     """Return the bulk table as it is stored."""
-    return jsontext.pack(
-        {path: [b.offset, b.length, b.vr, b.fragments, b.offset_table] for path, b in bulk.items()}
-    )
+    return jsontext.pack({path: [b.offset, b.length, b.vr, b.fragments, b.offset_table] for path, b in bulk.items()})
 
 
 def _bulk(values: list[Any]) -> Bulk:

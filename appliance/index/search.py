@@ -90,9 +90,7 @@ def _path_ids(connection: Connection, study: str, series: str | None) -> tuple[i
     return None if series_id is None else (study_id, series_id)
 
 
-def _checked(
-    connection: Connection, statement: Statement, stored: _Stored, checks: Checks, offset: int
-) -> Rows:
+def _checked(connection: Connection, statement: Statement, stored: _Stored, checks: Checks, offset: int) -> Rows:
     """Yield the narrowed rows, in order, whose stored attributes match, after the offset."""
     for row in connection.execution_options(yield_per=200).execute(statement):
         if all(matches(condition, stored.attributes(level, row)) for level, condition in checks):
@@ -120,11 +118,7 @@ def _texts(query: Query, page: list[Row[Any]], stored: _Stored) -> list[bytes]:
             level = "studies"
         elif tag in levels.SERIES:
             level = "series"
-        if (
-            level == "studies"
-            or query.level == "instances"
-            or (level == "series" and query.level == "series")
-        ):
+        if level == "studies" or query.level == "instances" or (level == "series" and query.level == "series"):
             asked.append((level, tag))
     if not (above or asked or query.include_all):
         return [row.rendered for row in page]

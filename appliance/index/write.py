@@ -93,9 +93,7 @@ class Batch:
                 series = _Series(row.id, by_id[row.study_id], row.uid, merge.empty())
                 series_by_id[row.id] = series
         for id_ in touched:
-            left = select(INSTANCE, BODY.c.attributes).where(
-                INSTANCE.c.study_id == id_, BODY.c.id == INSTANCE.c.id
-            )
+            left = select(INSTANCE, BODY.c.attributes).where(INSTANCE.c.study_id == id_, BODY.c.id == INSTANCE.c.id)
             for row in self._connection.execute(left):
                 series = series_by_id[row.series_id]
                 series.instances += 1
@@ -162,9 +160,7 @@ class Batch:
             row = render.study_columns(study.uid, study.facts, study.series, study.instances)
             rendered = row.pop("rendered")
             texts.append({"id": study.id, "rendered": rendered, "facts": jsontext.pack(study.facts)})
-            studies.append(
-                {"id": study.id, "uid": study.uid, "key": self._make_key("study", study.uid), **row}
-            )
+            studies.append({"id": study.id, "uid": study.uid, "key": self._make_key("study", study.uid), **row})
         for series in self._series.values():
             row = render.series_columns(series.study.uid, series.uid, series.facts, series.instances)
             row |= {"id": series.id, "study_id": series.study.id, "uid": series.uid}
@@ -174,9 +170,7 @@ class Batch:
             if rows:
                 self._connection.execute(_upsert(table), rows)
 
-    def _find(
-        self, table: Table, column: ColumnElement[Any], values: Iterable[Any]
-    ) -> Iterator[Sequence[Row[Any]]]:
+    def _find(self, table: Table, column: ColumnElement[Any], values: Iterable[Any]) -> Iterator[Sequence[Row[Any]]]:
         for chunk in _chunks(values):
             yield self._connection.execute(select(table).where(column.in_(chunk))).all()
 

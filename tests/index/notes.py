@@ -15,9 +15,7 @@ def element(vr: str, *values: Any) -> dict[str, Any]:
     """Return one DICOM JSON element; PN values are given as plain text, groups separated by ``=``."""
     if vr == "PN":
         groups = ("Alphabetic", "Ideographic", "Phonetic")
-        values = tuple(
-            {g: part for g, part in zip(groups, v.split("="), strict=False) if part} for v in values
-        )
+        values = tuple({g: part for g, part in zip(groups, v.split("="), strict=False) if part} for v in values)
     return {"vr": vr, "Value": list(values)} if values else {"vr": vr}
 
 

@@ -34,9 +34,7 @@ def _index(table: str, *columns: str) -> None:
 
 def upgrade() -> None:
     """Create the tables and what searches need to be quick."""
-    names = (
-        "patient_name patient_name_other patient_id birth_date sex study_date study_time accession referring"
-    )
+    names = "patient_name patient_name_other patient_id birth_date sex study_date study_time accession referring"
     names += " referring_other number description modalities words"
     op.create_table(
         "study",
@@ -51,13 +49,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("key"),
     )
     op.create_index("study_newest", "study", ["study_date", "study_time", "uid"])
-    _index(
-        "study", "patient_name", "patient_name_other", "patient_id", "birth_date", "accession", "referring"
-    )
+    _index("study", "patient_name", "patient_name_other", "patient_id", "birth_date", "accession", "referring")
     _index("study", "referring_other", "number")
-    op.create_table(
-        "study_text", sa.Column("id", sa.Integer(), primary_key=True), _bytes("rendered"), _bytes("facts")
-    )
+    op.create_table("study_text", sa.Column("id", sa.Integer(), primary_key=True), _bytes("rendered"), _bytes("facts"))
     op.create_table(
         "series",
         sa.Column("id", sa.Integer(), primary_key=True),
@@ -94,6 +88,4 @@ def upgrade() -> None:
     )
     op.create_index("instance_in_series", "instance", ["series_id", "number", "uid"])
     _index("instance", "study_id", "sop_class")
-    op.create_table(
-        "body", sa.Column("id", sa.Integer(), primary_key=True), _bytes("attributes"), _bytes("bulk")
-    )
+    op.create_table("body", sa.Column("id", sa.Integer(), primary_key=True), _bytes("attributes"), _bytes("bulk"))
