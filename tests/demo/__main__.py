@@ -66,7 +66,8 @@ def demonstrate() -> int:
         box.process.wait()
         raise Trouble(f"The appliance ended by itself.\n{box.log()}")
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave anything behind
+        for number in (signal.SIGINT, signal.SIGTERM):  # a second Ctrl-C must not leave anything behind
+            signal.signal(number, signal.SIG_IGN)
         box.clean()
         if not wanted:
             shutil.rmtree(state, ignore_errors=True)

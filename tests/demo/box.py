@@ -134,7 +134,7 @@ def require_free(host: str, port: int, name: str) -> None:
         except OSError as error:
             raise Trouble(
                 f"Port {port} cannot be used: {error.strerror}.\n"
-                f"Stop the program that uses it (see: ss -ltnp) or choose another port: make demo {name}=PORT"
+                f"Stop the program that uses it (see: ss -ltnp) or choose another port: make demo {name}={port + 10}"
             ) from None
 
 

@@ -24,12 +24,8 @@ def main() -> None:
     """Write the chosen kinds, each into a folder of its name; the refused files with ``--refused``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="folder to write to")
-    parser.add_argument(
-        "--only", choices=sorted(KINDS), action="append", help="this kind only (may be repeated)"
-    )
-    parser.add_argument(
-        "--refused", action="store_true", help="list the files that a receiver must refuse, and why"
-    )
+    parser.add_argument("--only", choices=sorted(KINDS), action="append", help="this kind only (may be repeated)")
+    parser.add_argument("--refused", action="store_true", help="list the files that a receiver must refuse, and why")
     arguments = parser.parse_args()
     if arguments.refused:
         for refusal in refusals():

@@ -93,11 +93,7 @@ def files() -> Iterator[tuple[str, Path]]:
     """Yield ``(name, path)`` of every file that is no program, sorted by name."""
     for short, root in roots().items():
         for path in sorted(root.rglob("*")):
-            if (
-                path.is_file()
-                and path.suffix not in {".py", ".pyc"}
-                and path.name not in {"hashes.json", "urls.json"}
-            ):
+            if path.is_file() and path.suffix not in {".py", ".pyc"} and path.name not in {"hashes.json", "urls.json"}:
                 yield f"{short}/{path.relative_to(root).as_posix()}", path
 
 
@@ -125,9 +121,7 @@ def judge(name: str) -> Sample | Refusal:
     if path.name == "no_meta.dcm":
         return Refusal(name, "not DICOM: a stray byte before the data set", source.data)
     if path.parent.name == "palettes":
-        return Refusal(
-            name, "a colour palette belongs to no patient or study (non-patient object)", source.data
-        )
+        return Refusal(name, "a colour palette belongs to no patient or study (non-patient object)", source.data)
     try:
         elements = splice.elements(source.dataset, source.transfer_syntax)
     except splice.Broken as error:
@@ -159,9 +153,7 @@ def _stamp(name: str, source: _Source, present: set[int]) -> Sample:
     return wrap(name.replace("/", "-"), sop_class, instance, source.transfer_syntax, body)
 
 
-def _stamp_patient(
-    values: dict[int, tuple[bytes, bytes]], name: str, source: _Source, person: Person
-) -> None:
+def _stamp_patient(values: dict[int, tuple[bytes, bytes]], name: str, source: _Source, person: Person) -> None:
     values[ID] = (b"LO", person.patient_id.encode())
     short = name.rsplit("/", 1)[-1]
     if short in _NAMES:
@@ -187,9 +179,7 @@ def _encoded(name: str, codec: str) -> bytes:
     try:
         return first.encode(codec)
     except UnicodeEncodeError:
-        bare = "".join(
-            letter for letter in unicodedata.normalize("NFD", first) if not unicodedata.combining(letter)
-        )
+        bare = "".join(letter for letter in unicodedata.normalize("NFD", first) if not unicodedata.combining(letter))
         return bare.encode("ascii")
 
 

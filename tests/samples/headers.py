@@ -104,9 +104,7 @@ def ct(person: Person, seed: int, index: int, z: float, thickness: float, pixel:
     return ds
 
 
-def projection(
-    person: Person, kind: str, seed: int, index: int, rows: int, columns: int, stored: int
-) -> Dataset:
+def projection(person: Person, kind: str, seed: int, index: int, rows: int, columns: int, stored: int) -> Dataset:
     """Return a digital radiograph's attributes (DX, For Presentation) without pixel data."""
     ds = common(person, kind, seed, index)
     ds.ImageType = ["ORIGINAL", "PRIMARY", ""]

@@ -71,10 +71,7 @@ def send(
         everything = list(samples)
         shares = [everything[start::associations] for start in range(associations)]
         with ThreadPoolExecutor(associations) as pool:
-            jobs = [
-                pool.submit(_send_one_by_one, share, host, port, called, calling, progress)
-                for share in shares
-            ]
+            jobs = [pool.submit(_send_one_by_one, share, host, port, called, calling, progress) for share in shares]
             return [answer for job in jobs for answer in job.result()]
     return _send_one_by_one(samples, host, port, called, calling, progress)
 
@@ -109,8 +106,7 @@ def store(association: Association, sample: Sample, message: int = 1) -> int | N
         (
             context
             for context in association.accepted_contexts
-            if context.abstract_syntax == sample.sop_class
-            and context.transfer_syntax[0] == sample.transfer_syntax
+            if context.abstract_syntax == sample.sop_class and context.transfer_syntax[0] == sample.transfer_syntax
         ),
         None,
     )
@@ -134,9 +130,7 @@ def store(association: Association, sample: Sample, message: int = 1) -> int | N
     return response.Status
 
 
-def _associate(
-    host: str, port: int, contexts: set[tuple[str, str]], called: str, calling: str
-) -> Association:
+def _associate(host: str, port: int, contexts: set[tuple[str, str]], called: str, calling: str) -> Association:
     entity = AE(ae_title=calling)
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 60
     entity.maximum_pdu_size = 0
@@ -177,7 +171,6 @@ def summary(answers: Sequence[Answer]) -> str:
     refused = [answer for answer in answers if not answer.stored]
     text = f"{len(answers) - len(refused)} of {len(answers)} stored"
     return text + "".join(
-        f"\n  {answer.sample.name}: "
-        + ("not accepted" if answer.status is None else f"status 0x{answer.status:04X}")
+        f"\n  {answer.sample.name}: " + ("not accepted" if answer.status is None else f"status 0x{answer.status:04X}")
         for answer in refused[:20]
     )

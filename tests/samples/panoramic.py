@@ -62,9 +62,7 @@ def absorption() -> Image:
     """Return how much is absorbed along each ray, 0 for air, 1 for soft tissue, 3 to 5 for metal."""
     x = np.linspace(-1, 1, COLUMNS, dtype=np.float32)[None, :]
     y = np.linspace(0, 1, ROWS, dtype=np.float32)[:, None]
-    image: Image = (0.95 + 0.35 * np.exp(-((x / 0.35) ** 2)) + 0.22 * y - 0.25 * np.abs(x) ** 3).astype(
-        np.float32
-    )
+    image: Image = (0.95 + 0.35 * np.exp(-((x / 0.35) ** 2)) + 0.22 * y - 0.25 * np.abs(x) ** 3).astype(np.float32)
     _spine_shadow(image)
     _skull_base(image)
     _mandible(image)
@@ -85,9 +83,7 @@ def _smile(offset: float, jaw: int) -> float:
     return 742 - 150 * (abs(offset) / 900) ** 2 + (14 if jaw else -14)
 
 
-def _add(
-    image: Image, centre: tuple[float, float], radii: tuple[float, float], amount: float, **how: float
-) -> None:
+def _add(image: Image, centre: tuple[float, float], radii: tuple[float, float], amount: float, **how: float) -> None:
     """Add ``amount`` of absorption inside a soft ellipse."""
     layer = np.zeros_like(image)
     ellipse(layer, centre, radii, amount, **how)
@@ -106,9 +102,7 @@ def _skull_base(image: Image) -> None:
     for side in (-1, 1):
         _add(image, (MIDDLE + side * 930, 180), (330, 44), 0.55, soft=30, angle=side * 0.10)
         _add(image, (MIDDLE + side * 690, 330), (300, 30), 0.55, soft=16, angle=-side * 0.22)
-        _add(
-            image, (MIDDLE + side * 300, 300), (165, 118), -0.42, soft=26, angle=side * 0.3
-        )  # orbit floor, sinus
+        _add(image, (MIDDLE + side * 300, 300), (165, 118), -0.42, soft=26, angle=side * 0.3)  # orbit floor, sinus
         _add(image, (MIDDLE + side * 400, 400), (250, 105), -0.55, soft=18, power=2.6, angle=side * 0.18)
         _add(image, (MIDDLE + side * 95, 330), (62, 150), -0.5, soft=22)
         _add(image, (MIDDLE + side * 830, 760), (72, 420), -0.38, soft=40, angle=-side * 0.22)  # airway
@@ -123,11 +117,7 @@ def _mandible(image: Image) -> None:
     y = np.arange(ROWS, dtype=np.float32)[:, None]
     lower = 1262 - 250 * (np.abs(x) / 1050) ** 2.4
     upper = 862 - 150 * (np.abs(x) / 900) ** 2
-    inside = (
-        np.clip((lower - y) / 9, 0, 1)
-        * np.clip((y - upper) / 26, 0, 1)
-        * np.clip((1075 - np.abs(x)) / 330, 0, 1)
-    )
+    inside = np.clip((lower - y) / 9, 0, 1) * np.clip((y - upper) / 26, 0, 1) * np.clip((1075 - np.abs(x)) / 330, 0, 1)
     body += inside * np.float32(0.95)
     body += np.exp(-(((y - lower + 20) / 17) ** 2)) * inside * np.float32(1.0)
     canal = lower - 118 + 26 * np.cos(np.abs(x) / 190)
@@ -199,9 +189,7 @@ def _tooth(
     top = np.clip((depth - 8 + cusps) / 6, 0, 1) * np.clip((crown + 10 - depth) / 9, 0, 1)
     core = np.clip(1 - np.abs(across / (bulge * 0.80)) ** 4, 0, 1) * np.clip((depth - 24) / 12, 0, 1)
     layer += (body * top * 1.55 - core * top * 0.42).astype(np.float32)
-    spread = (
-        [0.0] if roots == 1 else [-neck * 0.52, neck * 0.52] if roots == 2 else [-neck * 0.6, 0.0, neck * 0.6]
-    )
+    spread = [0.0] if roots == 1 else [-neck * 0.52, neck * 0.52] if roots == 2 else [-neck * 0.6, 0.0, neck * 0.6]
     gap, bone = np.zeros_like(layer), np.zeros_like(layer)
     for number, middle in enumerate(spread):
         length = root * (1 - 0.1 * (number % 2))
@@ -219,11 +207,7 @@ def _tooth(
     layer -= np.clip(gap * 4 - 0.8, 0, 1) * np.float32(0.36)
     metal = _FILLED.get((jaw, side, place), 0.0)
     if metal:
-        spot = (
-            (across / (half * 0.48)) ** 2
-            + ((depth - 26) / 22) ** 2
-            + 0.2 * np.cos(across / 6) * np.cos(depth / 7)
-        )
+        spot = (across / (half * 0.48)) ** 2 + ((depth - 26) / 22) ** 2 + 0.2 * np.cos(across / 6) * np.cos(depth / 7)
         layer += np.clip((1 - spot) * 6, 0, 1) * np.float32(metal)
     if (jaw, side, place) in _CROWNED:
         layer += (body * top * 2.4).astype(np.float32)

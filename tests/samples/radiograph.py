@@ -25,9 +25,7 @@ def radiographs(count: int = 20, seed: int = 1) -> Iterator[Sample]:
 
 def radiograph(seed: int = 1, person: Person | None = None) -> Sample:
     """Return one postero-anterior chest radiograph (DX, For Presentation)."""
-    ds = headers.projection(
-        person or person_for("radiograph", seed), "radiograph", seed, 0, ROWS, COLUMNS, 14
-    )
+    ds = headers.projection(person or person_for("radiograph", seed), "radiograph", seed, 0, ROWS, COLUMNS, 14)
     ds.ManufacturerModelName, ds.StationName = "Plan DR 43", "RX01"
     ds.StudyDescription, ds.SeriesDescription = "Radiographie du thorax", "Thorax face PA"
     ds.BodyPartExamined, ds.ViewPosition, ds.PatientOrientation = "CHEST", "PA", ["L", "F"]
@@ -79,9 +77,7 @@ def _chest() -> Image:
                 middle + side * (300 + math.cos(turn) * reach * 0.5 + reach * 0.5),
                 1260 + math.sin(turn) * reach * 1.7,
             )
-            ellipse(
-                image, at, (95 - reach * 0.14, 15 - reach * 0.025), 5600, soft=9, angle=turn * 0.3, keep=0.5
-            )
+            ellipse(image, at, (95 - reach * 0.14, 15 - reach * 0.025), 5600, soft=9, angle=turn * 0.3, keep=0.5)
         ellipse(image, (middle + side * 520, 2120), (520, 330), 10300, soft=45)
         for rib in range(10):
             y = 430 + rib * 165
@@ -94,9 +90,7 @@ def _chest() -> Image:
                 angle=side * (0.30 + 0.02 * rib),
                 keep=0.72,
             )
-            ellipse(
-                image, (middle + side * 640, y + 190), (380, 30), 7300, soft=14, angle=-side * 0.62, keep=0.80
-            )
+            ellipse(image, (middle + side * 640, y + 190), (380, 30), 7300, soft=14, angle=-side * 0.62, keep=0.80)
         ellipse(image, (middle + side * 560, 330), (600, 46), 9200, soft=16, angle=-side * 0.22, keep=0.4)
     ellipse(image, (middle, 1500), (170, 1500), 10400, soft=60, keep=0.1)
     ellipse(image, (middle + 170, 1720), (440, 400), 10100, soft=40, angle=0.5, keep=0.1)

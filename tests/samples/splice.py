@@ -62,9 +62,7 @@ def replace(data: bytes, transfer_syntax: str, values: Mapping[int, tuple[bytes,
         if element.tag in waiting:
             pieces.append(render(element.tag, *waiting.pop(element.tag), transfer_syntax))
         elif element.tag & 0xFFFF or not _group_changed(element.tag, values):
-            pieces.append(
-                view[element.start : element.end]
-            )  # a group length that no longer holds is left out
+            pieces.append(view[element.start : element.end])  # a group length that no longer holds is left out
     for tag in sorted(waiting):
         pieces.append(render(tag, *waiting[tag], transfer_syntax))
     return b"".join(pieces)

@@ -35,9 +35,7 @@ def test_every_text_value_of_a_stamped_file_is_a_canary() -> None:
 
 
 def test_stamping_keeps_transfer_syntax_and_pixels() -> None:
-    for sample in (
-        sample for sample in collection() if sample.name.endswith(("MR_small_RLE.dcm", "JPEG2000.dcm"))
-    ):
+    for sample in (sample for sample in collection() if sample.name.endswith(("MR_small_RLE.dcm", "JPEG2000.dcm"))):
         stamped, _ = stamp(sample)
         assert stamped.transfer_syntax == sample.transfer_syntax
         assert dcmread(BytesIO(stamped.data)).PixelData == dcmread(BytesIO(sample.data)).PixelData
@@ -46,18 +44,14 @@ def test_stamping_keeps_transfer_syntax_and_pixels() -> None:
 def test_every_canary_of_a_file_left_in_clear_is_found(tmp_path: Path) -> None:
     stamped, canaries = stamp(next(slices(1)))
     (tmp_path / "leak").write_bytes(stamped.data)
-    found = {
-        find.text for find in find_canaries(tmp_path, [canary.text for canary in canaries], limit=10_000)
-    }
+    found = {find.text for find in find_canaries(tmp_path, [canary.text for canary in canaries], limit=10_000)}
     assert found == {canary.text for canary in canaries}
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-8", "utf-16-le", "utf-16-be"])
 def test_a_canary_is_found_in_every_encoding(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "deep" / "er").mkdir(parents=True)
-    (tmp_path / "deep" / "er" / "index.db-wal").write_bytes(
-        b"\0" * 999 + TEXT.encode(encoding) + b"\xff" * 77
-    )
+    (tmp_path / "deep" / "er" / "index.db-wal").write_bytes(b"\0" * 999 + TEXT.encode(encoding) + b"\xff" * 77)
     assert [find.encoding for find in find_canaries(tmp_path, [TEXT])].count(encoding) == 1
 
 

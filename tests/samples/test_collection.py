@@ -47,10 +47,7 @@ def test_every_file_of_both_test_sets_is_either_a_sample_or_refused_with_a_reaso
 
 def test_the_refused_files_are_the_ones_we_know() -> None:
     assert (
-        Counter(
-            refusal.reason if refusal.reason in REFUSED else refusal.reason.split(":")[0]
-            for refusal in refusals()
-        )
+        Counter(refusal.reason if refusal.reason in REFUSED else refusal.reason.split(":")[0] for refusal in refusals())
         == REFUSED
     )
 
@@ -81,16 +78,9 @@ def test_pydicom_reads_every_sample_with_its_names_and_ids(samples: list[Sample]
         warnings.simplefilter("ignore")
         for sample in samples:
             dataset = dcmread(BytesIO(sample.data))
-            assert (
-                dataset.SOPInstanceUID == sample.sop_instance == dataset.file_meta.MediaStorageSOPInstanceUID
-            )
+            assert dataset.SOPInstanceUID == sample.sop_instance == dataset.file_meta.MediaStorageSOPInstanceUID
             assert dataset.SOPClassUID == sample.sop_class
-            assert (
-                dataset.StudyInstanceUID
-                and dataset.SeriesInstanceUID
-                and dataset.PatientID
-                and dataset.Modality
-            )
+            assert dataset.StudyInstanceUID and dataset.SeriesInstanceUID and dataset.PatientID and dataset.Modality
             assert str(dataset.PatientName) and "?" not in str(dataset.PatientName), sample.name
 
 

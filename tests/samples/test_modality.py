@@ -41,9 +41,7 @@ def receiver(samples: list[Sample]) -> Iterator[tuple[int, dict[str, bytes]]]:
     entity.supported_contexts = [build_context(modality.VERIFICATION)]
     pairs = {(sample.sop_class, sample.transfer_syntax) for sample in [*samples, *slices(1)]}
     for sop_class in {sop_class for sop_class, _ in pairs}:
-        entity.add_supported_context(
-            sop_class, sorted(syntax for found, syntax in pairs if found == sop_class)
-        )
+        entity.add_supported_context(sop_class, sorted(syntax for found, syntax in pairs if found == sop_class))
     server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, handle)])
     assert server is not None and server.socket is not None
     yield server.socket.getsockname()[1], received

@@ -40,12 +40,8 @@ def test_the_ct_is_one_series_in_order_of_position() -> None:
     assert positions == sorted(positions, reverse=True)
 
 
-@pytest.mark.parametrize(
-    ("z", "at", "low", "high"), [(110, (256, 150), -950, -700), (260, (256, 180), 60, 160)]
-)
-def test_the_ct_shows_air_in_the_lung_and_tissue_in_the_liver(
-    z: int, at: tuple[int, int], low: int, high: int
-) -> None:
+@pytest.mark.parametrize(("z", "at", "low", "high"), [(110, (256, 150), -950, -700), (260, (256, 180), 60, 160)])
+def test_the_ct_shows_air_in_the_lung_and_tissue_in_the_liver(z: int, at: tuple[int, int], low: int, high: int) -> None:
     y, x = at
     patch = stored(z, 1, 0)[y - 6 : y + 6, x - 6 : x + 6].astype(int) - 1024
     assert low < np.median(patch) < high
