@@ -90,7 +90,7 @@ def run_decoder(settings: Settings) -> None:
     no_dumps()
     listener = sockets.handed_down() or sockets.listen(RunPaths(settings.run_root).decoder)
     _ready("decoder")
-    serve(listener, Limits(jobs=settings.decoder_jobs))
+    serve(listener, Limits(jobs=settings.decoder_jobs, peer_uids=sockets.callers()))
 
 
 def run_web(settings: Settings) -> None:
@@ -143,6 +143,7 @@ def _web(settings: Settings) -> _Web:
     from appliance.api.application import build
     from appliance.api.box import box_router
     from appliance.api.events import Events, events_router
+    from appliance.api.frames import frames_router
     from appliance.api.gate import Gate
     from appliance.api.pages import page_directory
     from appliance.api.session import session_router
@@ -155,12 +156,15 @@ def _web(settings: Settings) -> _Web:
     from appliance.keyring.client import AgentClient
     from appliance.keyring.public import current_epoch
     from appliance.people.store import People
+    from appliance.retrieve.decoder import Decoder
+    from appliance.retrieve.pictures import Pictures
     from appliance.retrieve.reading import Reading
 
     paths, run = StatePaths(settings.state), RunPaths(settings.run_root)
     archive = FileBackend(paths, "web", settings.reserve_mib * MIB)
     agent, people, events = AgentClient(run.keyagent), People(paths.system_db), Events()
     gate, reading = Gate(agent), Reading(archive, agent)
+    pictures = Pictures(reading, Decoder(run.decoder))
     desk = Desk(paths, archive, agent, clock.now, events.changed)
 
     def admit(source: Source) -> Admission:
@@ -171,7 +175,8 @@ def _web(settings: Settings) -> _Web:
         session_router(gate, agent, people, desk.wait_open, reading.forget),
         events_router(gate, agent, events),
         studies_router(gate, desk.index),
-        dicomweb_router(gate.reader, desk.index, admit),
+        frames_router(gate, desk.index, pictures),
+        dicomweb_router(gate.reader, desk.index, pictures, admit),
     ]
     app = build(gate, routers, page_directory(settings.web_root), settings.hosts)
     return _Web(app, archive, desk, events)

@@ -13,7 +13,7 @@ from appliance import clock
 from appliance.dicom.note import Source
 from appliance.dicomweb import multipart
 from appliance.dicomweb.mediatype import parse
-from appliance.errors import BadInput, NegatoError, StorageFull
+from appliance.errors import BadInput, NegatoError, NotSupported, StorageFull
 from appliance.ingest.receive import Admission, Receipt
 from appliance.retrieve.reading import Reader
 
@@ -98,27 +98,27 @@ class Upload:
             self.abandon()
 
 
-def stow_router(authenticate: Callable[..., Reader], admit: Admit) -> APIRouter:
+def stow_router(authenticate: Callable[..., Reader], admit: Admit, base_url: Callable[[Request], str]) -> APIRouter:
     """Return the two Store resources (PS3.18 Table 10.5.1-1)."""
     router = APIRouter()
 
     @router.post("/studies", name="store", response_class=Response)
     async def store(request: Request, reader: Reader = Depends(authenticate)) -> Response:
         """Store every application/dicom part of a multipart/related body."""
-        return await _store(request, reader, admit, None)
+        return _answer(base_url(request), await _store(request, reader, admit, None))
 
     @router.post("/studies/{study}", name="store_in_study", response_class=Response)
     async def store_in_study(study: str, request: Request, reader: Reader = Depends(authenticate)) -> Response:
         """Store parts that all belong to one study."""
-        return await _store(request, reader, admit, study)
+        return _answer(base_url(request), await _store(request, reader, admit, study))
 
     return router
 
 
-async def _store(request: Request, reader: Reader, admit: Admit, study: str | None) -> Response:
+async def _store(request: Request, reader: Reader, admit: Admit, study: str | None) -> Upload:
     boundary, kind = multipart.boundary_of(request.headers.get("content-type", ""))
     if kind not in ("", "application/dicom"):
-        return Response("Only application/dicom parts can be stored.\n", 415, media_type="text/plain")
+        raise NotSupported("Only application/dicom parts can be stored.", "Send type=application/dicom.")
     parser = multipart.Parser(boundary)
     address = request.client.host if request.client else ""
     upload = Upload(admit, Source("stow", reader.person, address), study)
@@ -139,14 +139,13 @@ async def _store(request: Request, reader: Reader, admit: Admit, study: str | No
         upload.failed.append(CANNOT_UNDERSTAND)
     finally:
         await asyncio.to_thread(upload.abandon)
-    return _answer(request, upload)
+    return upload
 
 
-def _answer(request: Request, upload: Upload) -> Response:
+def _answer(base: str, upload: Upload) -> Response:
     """Render the Store Instances Response Module (PS3.18 Table 10.5.3-1, Annex I)."""
     if not upload.stored and not upload.failed:
         raise BadInput("The upload has no part.", "Send at least one application/dicom part.")
-    base = f"{str(request.base_url).rstrip('/')}/dicom-web"
     body: dict[str, Any] = {}
     if upload.stored:
         studies = {receipt.study for receipt in upload.stored}

@@ -131,6 +131,10 @@ class Index:
         with self._file.reading() as connection:
             return read.study(connection, STUDY.c.key == key)
 
+    def study_key(self, study: str) -> str:
+        """Return the opaque key of the study with this UID, whether there is one or not."""
+        return self._opaque("study", study)
+
     def series_of(self, study: str) -> list[SeriesRow]:
         """Return the series of the study with this UID, by number."""
         with self._file.reading() as connection:
