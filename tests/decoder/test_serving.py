@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from pydicom.data import get_testdata_file
+from pydicom.data import get_charset_files, get_testdata_file
 from pydicom.encaps import get_frame
 
 from appliance.errors import BadInput, EnvironmentProblem
@@ -35,7 +35,7 @@ FILES = (
 
 
 def _read(name: str) -> tuple[bytes, pydicom.Dataset]:
-    raw = Path(str(get_testdata_file(name))).read_bytes()
+    raw = Path(str(get_testdata_file(name) or get_charset_files(name)[0])).read_bytes()
     return raw, pydicom.dcmread(BytesIO(raw))
 
 
