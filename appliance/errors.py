@@ -31,6 +31,14 @@ class BadInput(NegatoError):
     exit_code = 2
 
 
+class NotAcceptable(BadInput):
+    """What the caller asked for exists, but not in a form that the caller takes."""
+
+
+class NotSupported(BadInput):
+    """What the caller sends may be right, but is of a kind that is not taken here."""
+
+
 class NotFound(NegatoError):
     """What the caller named does not exist, or not for this caller."""
 
@@ -47,6 +55,10 @@ class Refused(NegatoError):
     """The caller may not do this: wrong password, ended lease, missing permission."""
 
     exit_code = 4
+
+
+class NotLoggedIn(Refused):
+    """Nobody is logged in on this session, or no longer."""
 
 
 class Damaged(NegatoError):

@@ -22,6 +22,7 @@ class StatePaths:
         self.renditions = root / "renditions"
         self.decisions = root / "decisions"
         self.index_db = root / "index.db"
+        self.index_lock = root / "index.lock"
         self.index_key = self.keys / "index.age"
         self.system_db = root / "system.db"
         self.audit = root / "audit"

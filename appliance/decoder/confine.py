@@ -189,6 +189,4 @@ def filter_program(machine: str) -> bytes:
 def _prctl(libc: ctypes.CDLL, option: int, value: int, pointer: int = 0) -> None:
     arguments = [ctypes.c_ulong(item) for item in (value, pointer, 0, 0)]
     if libc.prctl(ctypes.c_int(option), *arguments) != 0:
-        raise EnvironmentProblem(
-            "The kernel refused to confine the decoder.", os.strerror(ctypes.get_errno())
-        )
+        raise EnvironmentProblem("The kernel refused to confine the decoder.", os.strerror(ctypes.get_errno()))

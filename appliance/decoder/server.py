@@ -11,13 +11,12 @@ import socket
 import struct
 import time
 from dataclasses import dataclass, field
+from importlib import import_module
 
 from appliance.decoder.confine import Confinement
 from appliance.decoder.job import Worker, run_child
 from appliance.errors import BadInput, EnvironmentProblem, NegatoError
 from appliance.imaging.jobs import MAX_PAYLOAD, pack_error
-
-_FIRST_PASSED_DESCRIPTOR = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +41,6 @@ class _Running:
     timed_out: bool = False
 
 
-def passed_listener() -> socket.socket:
-    """Return the socket that a supervisor handed over (sd_listen_fds(3)); raise
-    :class:`EnvironmentProblem`."""
-    if (
-        os.environ.get("LISTEN_PID", str(os.getpid())) != str(os.getpid())
-        or os.environ.get("LISTEN_FDS") != "1"
-    ):
-        raise EnvironmentProblem(
-            "The decoder was started without its socket.", "Start it with: appliance serve"
-        )
-    return socket.socket(fileno=_FIRST_PASSED_DESCRIPTOR)
-
-
 def serve(
     listener: socket.socket,
     limits: Limits | None = None,
@@ -76,10 +62,8 @@ class Server:
         # a thread pool would not survive the fork; it must be off before numpy is loaded
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         # a job can load nothing any more: whatever it needs is loaded here, or in Worker.prepare
-        from appliance.imaging import codecs, frames
-
-        assert frames.decode
-        codecs.preload()
+        import_module("appliance.imaging.frames")
+        import_module("appliance.imaging.codecs").preload()
         self._listener = listener
         self._limits = limits
         self._worker = worker or Worker(limits.confinement, limits.max_payload)

@@ -33,7 +33,7 @@ class Bulk:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Who handed the object in: the way (``dimse``, ``stow``, ``import``), the calling AE title or person, the address."""
+    """Who handed the object in: by which way (``dimse``, ``stow``), AE title or person, address."""
 
     way: str
     name: str
@@ -69,9 +69,7 @@ class Note:
 def to_bytes(note: Note) -> bytes:
     """Return the note as UTF-8 JSON, the plaintext that gets sealed."""
     body: dict[str, Any] = {"version": VERSION}
-    body.update(
-        {name: getattr(note, name) for name in Note.__slots__ if name not in {"source", "bulk", "attributes"}}
-    )
+    body.update({name: getattr(note, name) for name in Note.__slots__ if name not in {"source", "bulk", "attributes"}})
     body["source"] = asdict(note.source)
     body["bulk"] = {path: _bulk_to_json(bulk) for path, bulk in note.bulk.items()}
     body["attributes"] = note.attributes

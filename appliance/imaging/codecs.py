@@ -98,9 +98,7 @@ def decode_rle(data: bytes, shape: FrameShape) -> Array:
         flat[sample, :, width - 1 - byte] = _segment(data[start:end], size)
     if shape.bits_allocated == 1:
         return flat.reshape(-1)
-    return (
-        flat.reshape(shape.samples, -1).view(f"<u{width}").reshape(shape.samples, shape.rows, shape.columns)
-    )
+    return flat.reshape(shape.samples, -1).view(f"<u{width}").reshape(shape.samples, shape.rows, shape.columns)
 
 
 def _segment(data: bytes, size: int) -> Array:
@@ -121,6 +119,4 @@ def _first(data: bytes, *attempts: tuple[str, dict[str, Any]]) -> Array:
             raise
         except Exception as error:
             failure = error
-    raise BadInput(
-        "A compressed frame cannot be decoded: it is damaged or uses an unknown variant."
-    ) from failure
+    raise BadInput("A compressed frame cannot be decoded: it is damaged or uses an unknown variant.") from failure

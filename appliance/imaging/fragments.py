@@ -65,9 +65,7 @@ def _extended(raw: bytes, frames: int) -> tuple[int, ...]:
     return struct.unpack_from(f"<{frames}Q", raw) if len(raw) >= 8 * frames else ()
 
 
-def _by_table(
-    fragments: Sequence[Fragment], frames: int, table: Sequence[int]
-) -> list[tuple[Fragment, ...]] | None:
+def _by_table(fragments: Sequence[Fragment], frames: int, table: Sequence[int]) -> list[tuple[Fragment, ...]] | None:
     """Cut at the table's offsets; ``None`` if one of them is not where an item begins (a table to ignore)."""
     if len(table) < frames:
         return None

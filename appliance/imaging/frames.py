@@ -37,9 +37,7 @@ def decode(shape: FrameShape, data: bytes) -> tuple[FrameShape, bytes]:
         raise BadInput("The image is in a transfer syntax that this appliance cannot decode.")
     if family == "rle":
         decoded = codecs.decode_rle(data, shape)
-        return _packed(
-            shape, np.moveaxis(decoded, 0, -1) if decoded.ndim == 3 else decoded, shape.photometric
-        )
+        return _packed(shape, np.moveaxis(decoded, 0, -1) if decoded.ndim == 3 else decoded, shape.photometric)
     if shape.bits_allocated == 1:
         raise BadInput("A compressed frame declares one bit a pixel.")
     if family in {"jpeg", "jpegls"}:
@@ -74,9 +72,7 @@ def _jpeg(shape: FrameShape, data: bytes, family: codecs.Family) -> tuple[FrameS
     photometric = _colour_inside(shape, header)
     if family == "jpegls":
         # JPEG-LS knows no sign: what it holds are the low bits of a signed sample
-        return _packed(
-            shape, codecs.decode_jpegls(data), photometric, header.precision if shape.signed else 0
-        )
+        return _packed(shape, codecs.decode_jpegls(data), photometric, header.precision if shape.signed else 0)
     to_rgb = photometric == "RGB" and header.adobe == 1 and header.marker != codecs.LOSSLESS_JPEG
     return _packed(shape, codecs.decode_jpeg(data, header, to_rgb), photometric)
 
@@ -101,12 +97,8 @@ def _agree(shape: FrameShape, header: StreamHeader) -> None:
         raise BadInput("A compressed frame has more bits a sample than its image declares.")
 
 
-def _packed(
-    shape: FrameShape, samples: codecs.Array, photometric: str, sign_at: int = 0
-) -> tuple[FrameShape, bytes]:
-    described = shape.with_(
-        transfer_syntax=EXPLICIT_LE, photometric=photometric, planar=0, words=False
-    ).check()
+def _packed(shape: FrameShape, samples: codecs.Array, photometric: str, sign_at: int = 0) -> tuple[FrameShape, bytes]:
+    described = shape.with_(transfer_syntax=EXPLICIT_LE, photometric=photometric, planar=0, words=False).check()
     if shape.bits_allocated == 1:
         return described, samples.tobytes()
     wanted = (shape.rows, shape.columns) if shape.samples == 1 else (shape.rows, shape.columns, shape.samples)

@@ -6,6 +6,7 @@ import socket
 import time
 from pathlib import Path
 
+from appliance import sockets
 from appliance.errors import BadInput, Damaged, EnvironmentProblem
 from appliance.imaging import jobs
 from appliance.imaging.jobs import Answer, Request
@@ -20,8 +21,8 @@ class Decoder:
     ``timeout`` is in seconds for the whole job, waiting for a free place included.
     """
 
-    def __init__(self, socket_path: Path | str, timeout: float = 120.0) -> None:
-        self._path = str(socket_path)
+    def __init__(self, socket_path: Path, timeout: float = 120.0) -> None:
+        self._path = socket_path
         self._timeout = timeout
 
     def decode(self, shape: FrameShape, data: bytes) -> bytes:
@@ -55,14 +56,11 @@ class Decoder:
             raise BadInput("The image is larger than the decoder accepts.")
         deadline = time.monotonic() + self._timeout
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            with sockets.connect(self._path) as connection:
                 connection.settimeout(self._timeout)
-                connection.connect(self._path)
                 _send(connection, jobs.pack_request(request), payload)
                 head = _receive(connection, jobs.PREFIX.size, deadline)
-                answer = jobs.parse_answer(
-                    bytes(_receive(connection, jobs.head_length(bytes(head)), deadline))
-                )
+                answer = jobs.parse_answer(bytes(_receive(connection, jobs.head_length(bytes(head)), deadline)))
                 return answer, bytes(_receive(connection, answer.size, deadline))
         except TimeoutError as error:
             raise EnvironmentProblem("The decoder did not answer in time.", "Try again.") from error

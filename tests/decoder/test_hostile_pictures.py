@@ -60,9 +60,7 @@ def running(start):
 
 @pytest.mark.parametrize("syntax", STREAMS)
 def test_the_streams_are_good_before_they_are_hurt(running, syntax: str) -> None:
-    assert len(running.client.decode(_shape(syntax), STREAMS[syntax])) == 96 * 80 * (
-        1 if syntax == JPEG else 2
-    )
+    assert len(running.client.decode(_shape(syntax), STREAMS[syntax])) == 96 * 80 * (1 if syntax == JPEG else 2)
 
 
 @pytest.mark.parametrize("syntax", STREAMS)

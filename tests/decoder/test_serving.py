@@ -41,9 +41,7 @@ def _read(name: str) -> tuple[bytes, pydicom.Dataset]:
 
 def _mr(name: str) -> tuple[FrameShape, bytes]:
     dataset = _read(name)[1]
-    shape = FrameShape(
-        64, 64, 1, 16, 16, 15, True, "MONOCHROME2", 0, str(dataset.file_meta.TransferSyntaxUID)
-    )
+    shape = FrameShape(64, 64, 1, 16, 16, 15, True, "MONOCHROME2", 0, str(dataset.file_meta.TransferSyntaxUID))
     return shape, get_frame(dataset.PixelData, 0, number_of_frames=1)
 
 

@@ -47,17 +47,13 @@ def test_the_basic_offset_table_cuts_frames() -> None:
 
 def test_the_extended_offset_table_goes_before_the_basic_one() -> None:
     places, _ = _lay([b"aa", b"bb", b"cc", b"dd"])
-    grouped = frame_fragments(
-        places, 2, _never, offset_table=(0, 30), extended_offsets=struct.pack("<2Q", 0, 10)
-    )
+    grouped = frame_fragments(places, 2, _never, offset_table=(0, 30), extended_offsets=struct.pack("<2Q", 0, 10))
     assert grouped == [(places[0],), tuple(places[1:])]
 
 
 @pytest.mark.parametrize("values", [JPEG, JPEG2000])
 @pytest.mark.parametrize("table", [(), (0, 7), (0, 2**40), (5, 30), (0, 0)])
-def test_markers_cut_frames_where_the_table_is_absent_or_wrong(
-    values: list[bytes], table: tuple[int, ...]
-) -> None:
+def test_markers_cut_frames_where_the_table_is_absent_or_wrong(values: list[bytes], table: tuple[int, ...]) -> None:
     places, file = _lay(values)
     read = lambda offset, length: file[offset : offset + length]  # noqa: E731
     assert frame_fragments(places, 2, read, offset_table=table) == [tuple(places[:2]), (places[2],)]

@@ -114,9 +114,7 @@ def test_lossless_jpeg_of_every_predictor_equals_an_independent_decoder(predicto
 
 
 @pytest.mark.parametrize("signed", [False, True])
-@pytest.mark.parametrize(
-    "syntax", ["1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.201"]
-)
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.201"])
 def test_lossless_codecs_give_back_what_was_encoded(syntax: str, signed: bool) -> None:
     picture = NOISE.view(np.int16) if signed else NOISE
     if syntax.endswith(".80"):

@@ -1,0 +1,60 @@
+"""Who is asking: the session behind a request, as the key agent knows it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+from fastapi import Request
+
+from appliance.errors import Locked, NotLoggedIn
+from appliance.keyring.client import AgentClient
+from appliance.retrieve.reading import Reader
+
+COOKIE = "negato_session"
+TRUSTED_SECONDS = 0.5
+
+
+class Gate:
+    """Lets a request through to a reader's route, or says why not.
+
+    What the key agent said of a token is believed for half a second, so that a page of pictures does not ask for each;
+    an ended lease is therefore noticed within that time, and never yields a key in between.
+    """
+
+    def __init__(self, agent: AgentClient) -> None:
+        self._agent = agent
+        self._seen: dict[bytes, tuple[float, Reader]] = {}
+
+    def reader(self, request: Request) -> Reader:
+        """Return who asks; :class:`Locked` while the archive is, else :class:`NotLoggedIn`."""
+        token = request.cookies.get(COOKIE, "")
+        digest, now = hashlib.sha256(token.encode()).digest(), time.monotonic()
+        known = self._seen.get(digest)
+        if known is not None and now < known[0]:
+            reader = known[1]
+        else:
+            reader = self._ask(token)
+            self._seen = {key: kept for key, kept in self._seen.items() if now < kept[0]}
+            self._seen[digest] = (now + TRUSTED_SECONDS, reader)
+        return reader
+
+    def forget(self, token: str) -> None:
+        """Believe nothing of a token any more: it was logged out."""
+        self._seen.pop(hashlib.sha256(token.encode()).digest(), None)
+
+    def _ask(self, token: str) -> Reader:
+        if token:
+            try:
+                lease = self._agent.lease(token)
+                if lease.kind == "person":
+                    return Reader(token, lease.lease, lease.person)
+            except NotLoggedIn:
+                pass
+        if self._agent.locked():
+            raise Locked("The archive is locked.", "Log in to unlock it.")
+        raise NotLoggedIn("Nobody is logged in here.", "Log in first.")
+
+
+def open_to_all() -> None:
+    """Mark a route that asks for no session; every other one must name :meth:`Gate.reader`."""

@@ -1,0 +1,208 @@
+"""The composition: the only place that makes real things and puts them together, one function a process.
+
+Each function imports what its process needs and nothing else, so that a small process stays small and the receiver
+never has code for private keys in its memory.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from appliance import clock, logs, sockets
+from appliance.errors import EnvironmentProblem
+from appliance.hardening import lock_memory, no_dumps
+from appliance.notify import die_with_supervisor, tell_ready
+from appliance.paths import RunPaths, StatePaths
+from appliance.settings import Settings
+from appliance.upkeep.layout import check_layout
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from appliance.api.events import Events
+    from appliance.archive.files import FileBackend
+    from appliance.ingest.desk import Desk
+
+MIB = 1024 * 1024
+
+
+def run_receiver(settings: Settings) -> None:
+    """Receive images from modalities until told to stop."""
+    from appliance.archive.files import FileBackend
+    from appliance.dicom.note import Source
+    from appliance.dimse.receiver import Receiver
+    from appliance.ingest.receive import Admission
+    from appliance.keyring.public import current_epoch
+
+    _begin("receiver")
+    paths = _state(settings)
+    archive = FileBackend(paths, "receiver", settings.reserve_mib * MIB)
+    archive.forget_drafts()
+    epoch = current_epoch(paths)
+    largest = settings.largest_mib * MIB
+
+    def admit(source: Source) -> Admission:
+        return Admission(archive, epoch, source, largest)
+
+    receiver = Receiver(settings.ae_title, admit, clock.now, settings.associations, largest)
+    host, port = sockets.split(settings.dicom)
+    try:
+        server = receiver.listen(host, port)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"Port {port} of {host} cannot be used: {error.strerror}.",
+            "Stop the program that uses it (see: ss -ltnp) or choose another port.",
+        ) from error
+    _on_stop(server.shutdown)
+    _ready("receiver")
+    server.serve_forever(poll_interval=0.2)
+
+
+def run_keyagent(settings: Settings) -> None:
+    """Hold keys while somebody is logged in; return when the archive is locked."""
+    from appliance.audit.log import AuditLog
+    from appliance.keyring.agent import Agent
+    from appliance.keyring.leases import LeaseTable
+    from appliance.keyring.server import serve
+
+    _begin("keyagent")
+    no_dumps()
+    lock_memory()
+    paths = _state(settings)
+    run = RunPaths(settings.run_root)
+    listener = sockets.handed_down() or sockets.listen(run.keyagent)
+    leases = LeaseTable(idle=settings.idle_minutes * 60, longest=settings.session_hours * 3600)
+    agent = Agent(paths, AuditLog(paths.audit_log("keyagent")), leases)
+    _on_stop(agent.over.set)
+    _ready("keyagent")
+    serve(listener, agent)
+
+
+def run_decoder(settings: Settings) -> None:
+    """Decode pictures, one process a job."""
+    from appliance.decoder.server import Limits, serve
+
+    _begin("decoder")
+    no_dumps()
+    listener = sockets.handed_down() or sockets.listen(RunPaths(settings.run_root).decoder)
+    _ready("decoder")
+    serve(listener, Limits(jobs=settings.decoder_jobs, peer_uids=sockets.callers()))
+
+
+def run_web(settings: Settings) -> None:
+    """Serve the pages and DICOMweb; end when the key agent ends, so that what was open is forgotten."""
+    import uvicorn
+
+    _begin("web")
+    no_dumps()
+    _state(settings)
+    listener = sockets.handed_down() or sockets.listen_tcp(settings.http)
+    web = _web(settings)
+    config = uvicorn.Config(
+        web.app,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=2,
+        limit_concurrency=256,
+    )
+    server = uvicorn.Server(config)
+
+    def end() -> None:
+        web.events.close()
+        server.should_exit = True
+
+    web.archive.forget_drafts()
+    web.desk.start(end)
+    _ready("web")
+    server.run(sockets=[listener])
+
+
+def openapi_schema() -> dict[str, Any]:
+    """Return the OpenAPI schema of every route."""
+    return _web(Settings(state=Path("/nonexistent"))).app.openapi()
+
+
+@dataclass(frozen=True, slots=True)
+class _Web:
+    """What the web process consists of, beside its routes."""
+
+    app: FastAPI
+    archive: FileBackend
+    desk: Desk
+    events: Events
+
+
+def _web(settings: Settings) -> _Web:
+    """Put the web process together; touches no file and no socket."""
+    from appliance.api.application import build
+    from appliance.api.box import box_router
+    from appliance.api.events import Events, events_router
+    from appliance.api.frames import frames_router
+    from appliance.api.gate import Gate
+    from appliance.api.pages import page_directory
+    from appliance.api.session import session_router
+    from appliance.api.studies import studies_router
+    from appliance.archive.files import FileBackend
+    from appliance.dicom.note import Source
+    from appliance.dicomweb.root import dicomweb_router
+    from appliance.ingest.desk import Desk
+    from appliance.ingest.receive import Admission
+    from appliance.keyring.client import AgentClient
+    from appliance.keyring.public import current_epoch
+    from appliance.people.store import People
+    from appliance.retrieve.decoder import Decoder
+    from appliance.retrieve.pictures import Pictures
+    from appliance.retrieve.reading import Reading
+
+    paths, run = StatePaths(settings.state), RunPaths(settings.run_root)
+    archive = FileBackend(paths, "web", settings.reserve_mib * MIB)
+    agent, people, events = AgentClient(run.keyagent), People(paths.system_db), Events()
+    gate, reading = Gate(agent), Reading(archive, agent)
+    pictures = Pictures(reading, Decoder(run.decoder))
+    desk = Desk(paths, archive, agent, clock.now, events.changed)
+
+    def admit(source: Source) -> Admission:
+        return Admission(archive, current_epoch(paths), source, settings.largest_mib * MIB)
+
+    routers = [
+        box_router(gate, agent, archive),
+        session_router(gate, agent, people, desk.wait_open, reading.forget),
+        events_router(gate, agent, events),
+        studies_router(gate, desk.index),
+        frames_router(gate, desk.index, pictures),
+        dicomweb_router(gate.reader, desk.index, pictures, admit),
+    ]
+    app = build(gate, routers, page_directory(settings.web_root), settings.hosts)
+    return _Web(app, archive, desk, events)
+
+
+def _begin(process: str) -> None:
+    logs.configure(process)
+    die_with_supervisor()
+
+
+def _state(settings: Settings) -> StatePaths:
+    paths = StatePaths(settings.state)
+    check_layout(paths)
+    return paths
+
+
+def _ready(process: str) -> None:
+    logs.log("ready")
+    tell_ready(process)
+
+
+def _on_stop(stop: Any) -> None:
+    """Call ``stop`` in a thread of its own at SIGTERM or SIGINT: a signal handler must not wait for locks."""
+
+    def handler(_number: int, _frame: object) -> None:
+        threading.Thread(target=stop, daemon=True).start()
+
+    signal.signal(signal.SIGTERM, handler)
+    signal.signal(signal.SIGINT, handler)

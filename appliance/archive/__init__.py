@@ -1,0 +1,1 @@
+"""The truth on disk: sealed objects, notes and what arrived last."""

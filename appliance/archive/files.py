@@ -1,0 +1,252 @@
+"""The backend on local files.
+
+Object and note are written under draft names in the inbox itself, so that one directory sync makes both names durable:
+three syncs before an acknowledgement, none ordered against another.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from appliance.archive.backend import Draft
+from appliance.errors import Damaged, NotFound, StorageFull
+from appliance.paths import StatePaths
+
+ID = re.compile(r"[0-9a-f]{64}")
+OBJECT, NOTE = ".age", ".note.age"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class FileDraft:
+    """A draft in a file of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Write all of ``data``."""
+        view = memoryview(data)
+        done = 0
+        while done < len(view):
+            try:
+                done += os.write(self.fd, view[done:])
+            except OSError as error:
+                raise storage_error(error) from error
+        return done
+
+    def sync(self) -> None:
+        """Return once every byte is durable."""
+        try:
+            os.fsync(self.fd)
+        except OSError as error:
+            raise storage_error(error) from error
+
+    def close(self) -> None:
+        """Close the file and keep it."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def abandon(self) -> None:
+        """Close the file and remove it if it still has its draft name."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
+
+class FileBackend:
+    """Sealed bytes in the directories of :class:`StatePaths`."""
+
+    def __init__(self, paths: StatePaths, writer: str, reserve: int = 0) -> None:
+        """Serve the process named ``writer``; refuse to store when less than ``reserve`` bytes would stay free."""
+        self._paths = paths
+        self._prefix = f".draft-{writer}-"
+        self._reserve = reserve
+
+    def forget_drafts(self) -> None:
+        """Remove what this writer left half written when it was killed; call at its start only."""
+        for path in self._paths.inbox.glob(f"{self._prefix}*"):
+            path.unlink(missing_ok=True)
+
+    def draft(self) -> FileDraft:
+        """Begin a draft in the inbox."""
+        space = os.statvfs(self._paths.inbox)
+        if space.f_bavail * space.f_frsize < self._reserve:
+            raise StorageFull("The disk is full; nothing was stored.", "Free space or move to a larger disk.")
+        try:
+            return FileDraft(self._paths.inbox / f"{self._prefix}{secrets.token_hex(16)}")
+        except OSError as error:
+            raise storage_error(error) from error
+
+    def admit(self, object_id: str, object_draft: Draft, note_draft: Draft) -> None:
+        """Sync both drafts, give them their names, sync the inbox."""
+        if not isinstance(object_draft, FileDraft) or not isinstance(note_draft, FileDraft):
+            raise TypeError("A draft of another backend cannot be admitted.")
+        target, note_target = self._inbox_object(object_id), self._inbox_note(object_id)
+        try:
+            object_draft.sync()
+            note_draft.sync()
+            object_draft.close()
+            note_draft.close()
+            object_draft.path.rename(target)
+            note_draft.path.rename(note_target)
+            _sync_directory(self._paths.inbox)
+        except BaseException as error:
+            target.unlink(missing_ok=True)
+            note_target.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise storage_error(error) from error
+            raise
+
+    def inbox(self) -> list[str]:
+        """Return the ids of whole pairs, by time of arrival."""
+        found: dict[str, int] = {}
+        halves: dict[str, int] = {}
+        with os.scandir(self._paths.inbox) as entries:
+            for entry in entries:
+                name = entry.name.split(".", 1)[0]
+                if not ID.fullmatch(name):
+                    continue
+                try:
+                    found[name] = entry.stat().st_mtime_ns
+                except FileNotFoundError:
+                    continue
+                halves[name] = halves.get(name, 0) + 1
+        return sorted((name for name, count in halves.items() if count == 2), key=lambda name: (found[name], name))
+
+    def inbox_stamp(self) -> int:
+        """Return a number that changes whenever something arrives in or leaves the inbox."""
+        return self._paths.inbox.stat().st_mtime_ns
+
+    def shelve(self, object_ids: Iterable[str]) -> None:
+        """Move objects first, then notes, so that a note on a shelf always names an object on a shelf."""
+        ids = list(object_ids)
+        self._move([(self._inbox_object(i), self._shelf_object(i)) for i in ids])
+        self._move([(self._inbox_note(i), self._shelf_note(i)) for i in ids])
+
+    def discard(self, object_ids: Iterable[str]) -> None:
+        """Remove the note first: a lone object in the inbox is not listed."""
+        for object_id in object_ids:
+            self._inbox_note(object_id).unlink(missing_ok=True)
+            self._inbox_object(object_id).unlink(missing_ok=True)
+        _sync_directory(self._paths.inbox)
+
+    def shelved(self) -> Iterator[str]:
+        """Yield the id of every note on a shelf."""
+        for shelf in sorted(self._paths.notes.iterdir()):
+            for entry in os.scandir(shelf):
+                name = entry.name.removesuffix(NOTE)
+                if ID.fullmatch(name) and name[:2] == shelf.name:
+                    yield name
+
+    def note(self, object_id: str) -> BinaryIO:
+        """Open a sealed note, on its shelf or in the inbox."""
+        return _open_first(self._shelf_note(object_id), self._inbox_note(object_id))
+
+    def object(self, object_id: str) -> BinaryIO:
+        """Open a sealed object, on its shelf or in the inbox."""
+        return _open_first(self._shelf_object(object_id), self._inbox_object(object_id))
+
+    def decide(self, sealed: bytes) -> str:
+        """Append a decision under the next free number."""
+        number = max((int(name) for name, _ in self._decision_files()), default=0)
+        draft = FileDraft(self._paths.decisions / f"{self._prefix}{secrets.token_hex(16)}")
+        try:
+            draft.write(sealed)
+            draft.sync()
+            draft.close()
+            while True:
+                number += 1
+                try:
+                    (self._paths.decisions / f"{number:08d}{NOTE}").hardlink_to(draft.path)
+                    break
+                except FileExistsError:
+                    continue
+        finally:
+            draft.abandon()
+        _sync_directory(self._paths.decisions)
+        return f"{number:08d}"
+
+    def decisions(self) -> Iterator[tuple[str, BinaryIO]]:
+        """Yield decisions by number."""
+        for name, path in self._decision_files():
+            yield name, path.open("rb")
+
+    def _decision_files(self) -> list[tuple[str, Path]]:
+        names = ((path.name.removesuffix(NOTE), path) for path in self._paths.decisions.glob(f"*{NOTE}"))
+        return sorted((name, path) for name, path in names if name.isdecimal())
+
+    def _move(self, pairs: list[tuple[Path, Path]]) -> None:
+        for source, target in pairs:
+            try:
+                source.rename(target)
+            except FileNotFoundError as error:
+                if not target.exists():
+                    raise Damaged("Something vanished from the inbox.", "Run: appliance check") from error
+        for directory in {target.parent for _, target in pairs}:
+            _sync_directory(directory)
+        _sync_directory(self._paths.inbox)
+
+    def _inbox_object(self, object_id: str) -> Path:
+        return self._paths.inbox / f"{checked(object_id)}{OBJECT}"
+
+    def _inbox_note(self, object_id: str) -> Path:
+        return self._paths.inbox / f"{checked(object_id)}{NOTE}"
+
+    def _shelf_object(self, object_id: str) -> Path:
+        return self._paths.objects / checked(object_id)[:2] / f"{object_id}{OBJECT}"
+
+    def _shelf_note(self, object_id: str) -> Path:
+        return self._paths.notes / checked(object_id)[:2] / f"{object_id}{NOTE}"
+
+
+def make_shelves(paths: StatePaths) -> None:
+    """Create the directories of a new archive."""
+    for directory in (paths.inbox, paths.decisions, paths.tmp):
+        directory.mkdir(mode=0o750, parents=True)
+    for shelves in (paths.objects, paths.notes):
+        for byte in range(256):
+            (shelves / f"{byte:02x}").mkdir(mode=0o750, parents=True)
+
+
+def checked(object_id: str) -> str:
+    """Return ``object_id`` if it is 64 lower-case hex digits; :class:`NotFound` otherwise."""
+    if not ID.fullmatch(object_id):
+        raise NotFound("There is no such object.")
+    return object_id
+
+
+def storage_error(error: OSError) -> Exception:
+    """Return :class:`StorageFull` for a full disk, the error itself otherwise."""
+    if error.errno in FULL:
+        return StorageFull("The disk is full; nothing was stored.", "Free space or move to a larger disk.")
+    return error
+
+
+def _open_first(*paths: Path) -> BinaryIO:
+    for path in paths:
+        try:
+            return path.open("rb")
+        except FileNotFoundError:
+            continue
+    # Settling moves files from the inbox to a shelf; look at the shelf once more.
+    try:
+        return paths[0].open("rb")
+    except FileNotFoundError as error:
+        raise NotFound("The archive has no such object.", "Run: appliance check") from error
+
+
+def _sync_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        raise storage_error(error) from error
+    finally:
+        os.close(fd)

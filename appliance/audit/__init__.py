@@ -1,0 +1,1 @@
+"""The trace that every act leaves."""

@@ -1,0 +1,68 @@
+"""Options and small readers that several commands share."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from appliance import __version__
+from appliance.errors import BadInput
+from appliance.keyring.client import AgentClient, LeaseInfo
+from appliance.paths import RunPaths, StatePaths
+from appliance.people.store import People
+from appliance.settings import Settings
+from appliance.upkeep.layout import check_layout
+
+LONGEST_SECRET = 4096
+
+State = Annotated[Path | None, typer.Option("--state", help="Directory of the archive. [default: NEGATO_STATE]")]
+User = Annotated[str, typer.Option("--user", help="Name of the person who logs in.")]
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option("--password-file", help="File with the passphrase, - for standard input; asked for when left out."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and exit, if that was asked for."""
+    if wanted:
+        print(f"appliance {__version__}")
+        raise typer.Exit
+
+
+def read_passphrase(file: Path | None) -> str:
+    """Return a passphrase from a file, standard input or the terminal; never from the command line."""
+    if file is None:
+        if not sys.stdin.isatty():
+            raise BadInput("No passphrase was given.", "Name its file with --password-file, or - for standard input.")
+        return getpass.getpass("Passphrase: ")
+    try:
+        if str(file) == "-":
+            raw = sys.stdin.buffer.read(LONGEST_SECRET)
+        else:
+            with file.open("rb") as source:
+                raw = source.read(LONGEST_SECRET)
+        return raw.decode("utf-8").strip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput("The passphrase cannot be read from that file.", "Name a UTF-8 text file.") from error
+
+
+def agent_of(settings: Settings) -> AgentClient:
+    """Return a client of this archive's key agent."""
+    check_layout(StatePaths(settings.state))
+    return AgentClient(RunPaths(settings.run_root).keyagent)
+
+
+def log_in(settings: Settings, user: str, password_file: Path | None) -> tuple[AgentClient, str, LeaseInfo]:
+    """Log somebody in at the key agent; return the client, the token and the lease."""
+    agent = agent_of(settings)
+    people = People(StatePaths(settings.state).system_db)
+    person = people.by_name(user)
+    people.close()
+    token, lease = agent.login(person.id if person else "", read_passphrase(password_file))
+    return agent, token, lease

@@ -1,0 +1,28 @@
+"""``appliance status``: whether the archive is locked and what is waiting."""
+
+from __future__ import annotations
+
+import json
+
+from appliance.archive.files import FileBackend
+from appliance.cli.options import Json, State, agent_of
+from appliance.cli.read_settings import read_settings
+from appliance.errors import EnvironmentProblem
+from appliance.paths import StatePaths
+
+
+def status(state: State = None, as_json: Json = False) -> None:
+    """Tell whether the appliance runs, is locked, and how many images wait to be sorted."""
+    settings = read_settings(state=state)
+    agent = agent_of(settings)
+    waiting = len(FileBackend(StatePaths(settings.state), "status").inbox())
+    try:
+        found = {"running": True, "locked": agent.locked(), "waiting": waiting}
+    except EnvironmentProblem:
+        found = {"running": False, "locked": True, "waiting": waiting}
+    if as_json:
+        print(json.dumps(found))
+        return
+    print(f"running: {'yes' if found['running'] else 'no'}")
+    print(f"archive: {'locked' if found['locked'] else 'unlocked'}")
+    print(f"waiting: {waiting}")

@@ -1,0 +1,1 @@
+"""The DICOM message protocol towards the practice's equipment."""

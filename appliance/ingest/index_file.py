@@ -1,0 +1,46 @@
+"""The index as a file: its key, the lock between those who write it, and whether it was replaced."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from appliance.errors import Damaged
+from appliance.keyring.client import AgentClient
+from appliance.paths import StatePaths
+from appliance.sealing.header import read_header
+from appliance.sealing.reader import open_sealed
+
+KEY_BYTES = 32
+
+
+def index_key(paths: StatePaths, agent: AgentClient, token: str) -> bytes:
+    """Return the raw key of the index, 32 bytes, sealed to the notes identity in keys/index.age."""
+    try:
+        sealed = paths.index_key.read_bytes()
+    except OSError as error:
+        raise Damaged("The key of the index cannot be read.", "Restore keys/ from a backup.") from error
+    (file_key,) = agent.unwrap(token, "index", "", [read_header(io.BytesIO(sealed)).raw])
+    key = open_sealed(sealed, file_key)
+    if len(key) != KEY_BYTES:
+        raise Damaged("The key of the index is damaged.", "Restore keys/ from a backup.")
+    return key
+
+
+@contextmanager
+def index_lock(paths: StatePaths) -> Iterator[None]:
+    """Hold the right to write the index, across processes."""
+    fd = os.open(paths.index_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def inode(paths: StatePaths) -> int:
+    """Return the inode of the index file: another one means that it was rebuilt."""
+    return paths.index_db.stat().st_ino

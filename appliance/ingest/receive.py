@@ -1,0 +1,122 @@
+"""Receiving one object: scan, seal, inbox, answer. Needs public keys only and decides nothing that needs memory.
+
+The bytes are sealed as they arrive and scanned on the way, so that neither memory nor disk ever holds the whole of a
+large upload in clear. Nothing is visible in the inbox before :meth:`Admission.finish` returns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from appliance.archive.backend import Backend
+from appliance.clock import stamp
+from appliance.dicom import note as notes
+from appliance.dicom.note import Note, Source
+from appliance.dicom.scan import Scanner
+from appliance.dicom.scanned import Scanned
+from appliance.dicom.uids import is_valid_uid
+from appliance.errors import BadInput
+from appliance.keyring.public import Epoch
+from appliance.sealing.writer import SealingWriter
+
+IDENTIFYING = {
+    "SOPClassUID": "00080016",
+    "SOPInstanceUID": "00080018",
+    "StudyInstanceUID": "0020000D",
+    "SeriesInstanceUID": "0020000E",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What was stored: the object's id and the UIDs it goes by."""
+
+    object: str
+    sop_class: str
+    sop_instance: str
+    study: str
+    series: str
+
+
+class Admission:
+    """One object on its way into the inbox."""
+
+    def __init__(self, archive: Backend, epoch: Epoch, source: Source, largest: int) -> None:
+        """Begin; :class:`StorageFull` when there is no room. ``largest`` is in bytes of the Part 10 file."""
+        self._archive = archive
+        self._epoch = epoch
+        self._source = source
+        self._largest = largest
+        self._size = 0
+        self._scanner = Scanner(None)
+        self._draft = archive.draft()
+        self._writer = SealingWriter(self._draft, [epoch.images])
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Take the next bytes of a Part 10 file.
+
+        Raises :class:`BadInput` as soon as they cannot be one, :class:`StorageFull` when there is no room; then, too,
+        :meth:`abandon` must be called.
+        """
+        self._size += len(chunk)
+        if self._size > self._largest:
+            raise BadInput(f"The object is larger than {self._largest >> 20} MiB.", "Ask for a higher limit.")
+        self._scanner.feed(chunk)
+        self._writer.write(chunk)
+
+    def finish(self, moment: datetime, expected: tuple[str, str] | None = None, study: str | None = None) -> Receipt:
+        """Make object and note durable in the inbox, then return.
+
+        ``expected`` is the SOP class and instance that the sender announced, ``study`` the study it must belong to.
+        Raises :class:`BadInput` for what is not an object, or not that one.
+        """
+        scanned = self._scanner.finish()
+        uids = {keyword: _uid(scanned, keyword, tag) for keyword, tag in IDENTIFYING.items()}
+        if expected is not None and expected != (uids["SOPClassUID"], uids["SOPInstanceUID"]):
+            raise BadInput("The data set is not the one that was announced.", "Check the sending equipment.")
+        if study is not None and study != uids["StudyInstanceUID"]:
+            raise BadInput("The data set belongs to another study.", "Upload it to its own study.")
+        sealed = self._writer.finish()
+        receipt = Receipt(
+            sealed.sha256,
+            uids["SOPClassUID"],
+            uids["SOPInstanceUID"],
+            uids["StudyInstanceUID"],
+            uids["SeriesInstanceUID"],
+        )
+        note = Note(
+            object=sealed.sha256,
+            size=sealed.size,
+            dataset_offset=scanned.dataset_offset,
+            dataset_sha256=scanned.dataset_sha256,
+            transfer_syntax=scanned.transfer_syntax,
+            sop_class=receipt.sop_class,
+            sop_instance=receipt.sop_instance,
+            study=receipt.study,
+            series=receipt.series,
+            received=stamp(moment),
+            source=self._source,
+            attributes=scanned.attributes,
+            bulk=scanned.bulk,
+        )
+        note_draft = self._archive.draft()
+        try:
+            writer = SealingWriter(note_draft, [self._epoch.notes])
+            writer.write(notes.to_bytes(note))
+            writer.finish()
+            self._archive.admit(receipt.object, self._draft, note_draft)
+        finally:
+            note_draft.abandon()
+        return receipt
+
+    def abandon(self) -> None:
+        """Leave nothing behind; harmless after :meth:`finish`."""
+        self._draft.abandon()
+
+
+def _uid(scanned: Scanned, keyword: str, tag: str) -> str:
+    values = scanned.attributes.get(tag, {}).get("Value", [])
+    if len(values) != 1 or not is_valid_uid(str(values[0])):
+        raise BadInput(f"{keyword} is missing or is not a UID.", "Send a complete DICOM object.")
+    return str(values[0])

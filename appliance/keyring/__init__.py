@@ -1,0 +1,1 @@
+"""Keys on disk, and the one process that holds open ones."""

@@ -1,0 +1,148 @@
+"""The caller's side of the key agent."""
+
+from __future__ import annotations
+
+import base64
+import queue
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from appliance import errors, sockets
+from appliance.errors import EnvironmentProblem, NegatoError
+from appliance.keyring import wire
+
+TIMEOUT = 60.0
+KEPT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseInfo:
+    """Whose lease a token is."""
+
+    lease: str
+    person: str
+    kind: str
+
+
+class AgentClient:
+    """Talks to the key agent; safe to share between threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._idle: queue.LifoQueue[socket.socket] = queue.LifoQueue(KEPT)
+
+    def locked(self) -> bool:
+        """Return whether the archive is locked."""
+        return bool(self._call("status")["locked"])
+
+    def login(self, person: str, passphrase: str) -> tuple[str, LeaseInfo]:
+        """Open a person's slot; return the token of the new lease. :class:`Refused` for a wrong passphrase."""
+        answer = self._call("login", person=person, passphrase=passphrase)
+        return answer["token"], LeaseInfo(answer["lease"], answer["person"], "person")
+
+    def logout(self, token: str) -> None:
+        """End a lease; the last one locks the archive."""
+        self._call("logout", token=token)
+
+    def lease(self, token: str) -> LeaseInfo:
+        """Return whose lease a token is; :class:`Refused` when it has ended."""
+        return LeaseInfo(**self._call("lease", token=token))
+
+    def peek(self, token: str) -> LeaseInfo:
+        """Return whose lease a token is without counting as its use."""
+        return LeaseInfo(**self._call("peek", token=token))
+
+    def job(self) -> str:
+        """Return the token of a lease for the appliance's own work on notes."""
+        return str(self._call("job")["token"])
+
+    def unwrap(self, token: str, purpose: str, study: str, headers: Sequence[bytes]) -> list[bytes]:
+        """Return the file keys of a batch of age headers, audited as one read."""
+        texts = [base64.b64encode(header).decode("ascii") for header in headers]
+        answer = self._call("unwrap", token=token, purpose=purpose, study=study, headers=texts)
+        return [base64.b64decode(key) for key in answer["keys"]]
+
+    def lock(self) -> None:
+        """Lock the archive now."""
+        self._call("lock")
+
+    def watch(self, patience: float = 0.0) -> Iterator[bool]:
+        """Yield whether the archive is locked, at once and after every change; end when the agent ends.
+
+        An agent that is not there yet is waited for, up to ``patience`` seconds.
+        """
+        with self._await(patience) as connection:
+            wire.send(connection, {"verb": "watch"})
+            while (message := wire.receive(connection)) is not None:
+                yield bool(message["ok"]["locked"])
+
+    def _call(self, verb: str, **fields: Any) -> dict[str, Any]:
+        connection = self._take()
+        try:
+            wire.send(connection, {"verb": verb, **fields})
+            answer = wire.receive(connection)
+        except OSError as error:
+            connection.close()
+            raise _gone() from error
+        if answer is None:
+            connection.close()
+            raise _gone()
+        try:
+            self._idle.put_nowait(connection)
+        except queue.Full:
+            connection.close()
+        if "ok" not in answer:
+            kind = getattr(errors, str(answer.get("error")), NegatoError)
+            raise kind(str(answer.get("message")), str(answer.get("next_step")))
+        return dict(answer["ok"])
+
+    def _await(self, patience: float) -> socket.socket:
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                return self._connect(None)
+            except EnvironmentProblem:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.05)
+
+    def _take(self) -> socket.socket:
+        while True:
+            try:
+                connection = self._idle.get_nowait()
+            except queue.Empty:
+                return self._connect(TIMEOUT)
+            if _alive(connection):
+                return connection
+            connection.close()
+
+    def _connect(self, timeout: float | None) -> socket.socket:
+        try:
+            connection = sockets.connect(self._path)
+        except OSError as error:
+            raise _gone() from error
+        connection.settimeout(timeout)
+        return connection
+
+
+def _alive(connection: socket.socket) -> bool:
+    """Return whether an idle connection is still open: nothing may be waiting on it, not even its end."""
+    try:
+        connection.setblocking(False)
+        try:
+            connection.recv(1, socket.MSG_PEEK)
+            return False
+        except BlockingIOError:
+            return True
+        finally:
+            connection.settimeout(TIMEOUT)
+    except OSError:
+        return False
+
+
+def _gone() -> EnvironmentProblem:
+    return EnvironmentProblem("The key agent is not running.", "Start the box: appliance serve")

@@ -1,0 +1,170 @@
+"""Runs the processes of one appliance as children of one user and starts again what ends.
+
+The supervisor holds the listening sockets, so a caller who comes while a process starts afresh waits instead of being
+refused. The separation of users is systemd's; here is none.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from appliance import sockets
+from appliance.errors import EnvironmentProblem
+from appliance.logs import log
+from appliance.notify import SOCKET, SUPERVISOR
+from appliance.paths import RunPaths
+from appliance.settings import Settings
+
+PROCESSES = ("keyagent", "receiver", "decoder", "web")
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
+STABLE_SECONDS = 10.0
+STOP_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class Child:
+    """One supervised process."""
+
+    name: str
+    listener: socket.socket | None = None
+    process: subprocess.Popen[bytes] | None = None
+    ready: bool = False
+    started: float = 0.0
+    pause: float = FIRST_PAUSE
+    due: float = field(default=0.0)
+
+
+class Supervisor:
+    """Starts, watches and stops the four processes."""
+
+    def __init__(self, settings: Settings, on_ready: Callable[[], None]) -> None:
+        """Bind every socket; :class:`EnvironmentProblem` when one cannot be had. ``on_ready`` is called once."""
+        self._settings = settings
+        self._on_ready = on_ready
+        self._stopping = False
+        run = settings.run_root
+        run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        paths = RunPaths(run)
+        sockets.listen_tcp(settings.dicom).close()  # Only to say at once that it is taken.
+        self._children = {
+            "keyagent": Child("keyagent", sockets.listen(paths.keyagent)),
+            "decoder": Child("decoder", sockets.listen(paths.decoder)),
+            "receiver": Child("receiver"),
+            "web": Child("web", sockets.listen_tcp(settings.http)),
+        }
+        self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._notify_name = f"@negatoscope-{secrets.token_hex(8)}"
+        self._notify.bind("\0" + self._notify_name[1:])
+
+    def run(self) -> None:
+        """Supervise until SIGTERM or SIGINT; return when every child has ended."""
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        waker, wakes = socket.socketpair()
+        wakes.setblocking(False)
+        signal.set_wakeup_fd(wakes.fileno())
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        selector = selectors.DefaultSelector()
+        selector.register(self._notify, selectors.EVENT_READ)
+        selector.register(waker, selectors.EVENT_READ)
+        told = False
+        try:
+            while not self._stopping:
+                self._start_due()
+                for key, _ in selector.select(timeout=self._wait()):
+                    if key.fileobj is waker:
+                        waker.recv(4096)
+                self._read_notes()
+                self._reap()
+                if not told and all(child.ready for child in self._children.values()):
+                    told = True
+                    self._on_ready()
+        finally:
+            signal.set_wakeup_fd(-1)
+            self._stop_all()
+
+    def _start_due(self) -> None:
+        now = time.monotonic()
+        for child in self._children.values():
+            if child.process is None and child.due <= now:
+                self._start(child, now)
+
+    def _start(self, child: Child, now: float) -> None:
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("LISTEN_")}
+        environment |= self._environment()
+        descriptors: tuple[int, ...] = ()
+        if child.listener is not None:
+            descriptors = (child.listener.fileno(),)
+            environment[sockets.HANDED_FD] = str(descriptors[0])
+        child.process = subprocess.Popen(
+            [sys.executable, "-m", "appliance.cli.main", "run", child.name],
+            env=environment,
+            pass_fds=descriptors,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        child.started, child.ready = now, False
+
+    def _environment(self) -> dict[str, str]:
+        settings = self._settings
+        return {
+            "NEGATO_STATE": str(settings.state.absolute()),
+            "NEGATO_RUN": str(settings.run_root.absolute()),
+            "NEGATO_HTTP": settings.http,
+            "NEGATO_DICOM": settings.dicom,
+            SOCKET: self._notify_name,
+            SUPERVISOR: str(os.getpid()),
+        }
+
+    def _wait(self) -> float:
+        now = time.monotonic()
+        due = [child.due - now for child in self._children.values() if child.process is None]
+        return max(0.0, min(due, default=5.0))
+
+    def _read_notes(self) -> None:
+        while True:
+            try:
+                message = self._notify.recv(4096).decode("utf-8", "replace")
+            except BlockingIOError:
+                return
+            fields = dict(line.partition("=")[::2] for line in message.splitlines())
+            child = self._children.get(fields.get("X_PROCESS", ""))
+            if child is not None and fields.get("READY") == "1":
+                child.ready = True
+
+    def _reap(self) -> None:
+        now = time.monotonic()
+        for child in self._children.values():
+            if child.process is None or (code := child.process.poll()) is None:
+                continue
+            child.process = None
+            if code == EnvironmentProblem.exit_code and not child.ready:
+                raise EnvironmentProblem(f"The {child.name} could not start.", "Its reason stands above.")
+            stable = code == 0 or now - child.started > STABLE_SECONDS
+            child.pause = FIRST_PAUSE if stable else min(child.pause * 2, LONGEST_PAUSE)
+            child.due = now if code == 0 else now + child.pause
+            log("restart", ended=child.name, code=code)
+
+    def _stop(self, _number: int, _frame: object) -> None:
+        self._stopping = True
+
+    def _stop_all(self) -> None:
+        running = [child.process for child in self._children.values() if child.process is not None]
+        for process in running:
+            process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for process in running:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

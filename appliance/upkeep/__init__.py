@@ -1,0 +1,1 @@
+"""What keeps the box going, its beginning included."""

@@ -1,0 +1,37 @@
+"""The layout version of a state directory: refused when newer than this program."""
+
+from __future__ import annotations
+
+from appliance.errors import Damaged, EnvironmentProblem
+from appliance.keyring.disk import write_key_file
+from appliance.paths import StatePaths
+
+LAYOUT = 1
+
+
+def write_layout(paths: StatePaths) -> None:
+    """Mark a state directory as complete and of this layout; written last when one is made."""
+    write_key_file(paths.format, f"negatoscope {LAYOUT}\n".encode("ascii"), 0o644)
+
+
+def check_layout(paths: StatePaths) -> None:
+    """Return if ``paths`` holds a state this program can use.
+
+    Raises :class:`EnvironmentProblem` when there is none or a newer one, :class:`Damaged` when FORMAT is unreadable.
+    """
+    try:
+        text = paths.format.read_text("ascii")
+    except FileNotFoundError as error:
+        raise EnvironmentProblem(f"{paths.root} holds no archive.", "Make one: appliance init --state DIR") from error
+    except PermissionError as error:
+        raise EnvironmentProblem(f"{paths.root} cannot be read by this user.", "Run as the box's user.") from error
+    except (OSError, ValueError) as error:
+        raise Damaged("FORMAT cannot be read.", "Restore it from a backup.") from error
+    name, _, number = text.strip().partition(" ")
+    if name != "negatoscope" or not number.isdecimal():
+        raise Damaged("FORMAT is not ours.", "Restore it from a backup.")
+    if int(number) > LAYOUT:
+        raise EnvironmentProblem(
+            f"This archive was written by a newer version (layout {number}, this program knows {LAYOUT}).",
+            "Update the appliance; nothing was changed.",
+        )

@@ -1,0 +1,84 @@
+"""Making a new archive: epoch 1, the owner's slot, the recovery kit."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from appliance.archive.files import make_shelves
+from appliance.errors import EnvironmentProblem
+from appliance.keyring.disk import write_key_file
+from appliance.keyring.epochs import make_epoch
+from appliance.keyring.public import current_epoch
+from appliance.keyring.slots import add_slot
+from appliance.paths import StatePaths
+from appliance.people.store import People
+from appliance.sealing.identities import Identity
+from appliance.sealing.slots import Argon2Params
+from appliance.sealing.words import passphrase_bytes, require_strong
+from appliance.sealing.writer import seal
+from appliance.upkeep.layout import write_layout
+from appliance.upkeep.recovery_kit import kit_text
+
+PASSPHRASE_BITS = 80
+
+
+def set_up(
+    paths: StatePaths,
+    owner: str,
+    passphrase: str,
+    keep_kit: Callable[[str], None],
+    params: Argon2Params,
+    moment: datetime,
+) -> None:
+    """Make an archive in an empty or missing directory.
+
+    The kit is handed to ``keep_kit`` before FORMAT makes the archive usable: an archive whose paper key nobody got
+    cannot come to be. Raises :class:`EnvironmentProblem` when something lies there already, :class:`BadInput` for a
+    weak passphrase or a bad name; then nothing usable was made.
+    """
+    require_strong(passphrase, PASSPHRASE_BITS)
+    _empty_directory(paths.root)
+    try:
+        _fill(paths, owner, passphrase, keep_kit, params, moment)
+    except BaseException:
+        for left in paths.root.iterdir():
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        raise
+    write_layout(paths)
+
+
+def _fill(
+    paths: StatePaths,
+    owner: str,
+    passphrase: str,
+    keep_kit: Callable[[str], None],
+    params: Argon2Params,
+    moment: datetime,
+) -> None:
+    for directory in (paths.slots, paths.audit):
+        directory.mkdir(mode=0o750, parents=True)
+    make_shelves(paths)
+    people = People(paths.system_db)
+    people.create()
+    person = people.add(owner, "owner", moment)
+    people.close()
+    paper, identity = Identity.generate(), Identity.generate()
+    readers = [identity.recipient()]
+    make_epoch(paths, 1, {"notes": readers, "images": readers}, paper.recipient())
+    add_slot(paths, person.id, passphrase_bytes(passphrase), identity, params)
+    write_key_file(paths.index_key, seal(secrets.token_bytes(32), [current_epoch(paths).notes]))
+    keep_kit(kit_text(paper, moment))
+
+
+def _empty_directory(root: Path) -> None:
+    try:
+        root.mkdir(mode=0o750, parents=True, exist_ok=True)
+        taken = next(root.iterdir(), None) is not None
+    except OSError as error:
+        raise EnvironmentProblem(f"{root} cannot be made: {error.strerror}.", "Choose another directory.") from error
+    if taken:
+        raise EnvironmentProblem(f"{root} is not empty; nothing was changed.", "Choose an empty directory.")
