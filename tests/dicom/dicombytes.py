@@ -18,9 +18,7 @@ def explicit(tag: int, vr: str, value: bytes, *, length: int | None = None, orde
     """An element with explicit VR; ``length`` lies about the value."""
     size = len(value) if length is None else length
     head = struct.pack(order + "HH", tag >> 16, tag & 0xFFFF) + vr.encode()
-    return (
-        head + (struct.pack(order + "HL", 0, size) if vr in LONG else struct.pack(order + "H", size)) + value
-    )
+    return head + (struct.pack(order + "HL", 0, size) if vr in LONG else struct.pack(order + "H", size)) + value
 
 
 def implicit(tag: int, value: bytes, *, length: int | None = None) -> bytes:

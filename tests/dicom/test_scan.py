@@ -122,11 +122,7 @@ def test_un_that_should_be_a_sequence_but_is_none_stays_un() -> None:
 
 
 def test_private_elements_of_implicit_data_sets_get_their_vendors_vr() -> None:
-    data = (
-        implicit(0x00190010, b"GEMS_ACQU_01")
-        + implicit(0x00191002, b"\5\0\0\0")
-        + implicit(0x00191102, b"\5\0")
-    )
+    data = implicit(0x00190010, b"GEMS_ACQU_01") + implicit(0x00191002, b"\5\0\0\0") + implicit(0x00191102, b"\5\0")
     attributes = scan(data, IMPLICIT).attributes
     assert attributes["00190010"] == {"vr": "LO", "Value": ["GEMS_ACQU_01"]}
     assert attributes["00191002"] == {"vr": "SL", "Value": [5]}
@@ -273,11 +269,7 @@ def test_the_last_of_repeated_elements_counts_and_no_bulk_is_left_behind() -> No
     scanned = scan(twice + explicit(0x7FE00010, "OB", b"1") + explicit(0x7FE00010, "OB", b"22") + NAME + NAME)
     assert set(scanned.bulk) == {"7FE00010"} and scanned.bulk["7FE00010"].length == 2
     assert set(scanned.attributes["00081140"]["Value"][0]) == {"00100010"}
-    assert (
-        pydicom.dcmread(io.BytesIO(file_head("1.2", "1.3", EXPLICIT) + twice))
-        .ReferencedImageSequence[0]
-        .PatientName
-    )
+    assert pydicom.dcmread(io.BytesIO(file_head("1.2", "1.3", EXPLICIT) + twice)).ReferencedImageSequence[0].PatientName
 
 
 @pytest.mark.parametrize("zeros", [1, 7, 8, 9, 512, 65_536])

@@ -72,9 +72,7 @@ def test_three_hundred_nested_sequences_are_refused(undefined: bool) -> None:
     data = b""
     for _ in range(300):
         length = UNDEFINED if undefined else None
-        data = explicit(0x0040A730, "SQ", item(data, undefined=undefined), length=length) + (
-            END if undefined else b""
-        )
+        data = explicit(0x0040A730, "SQ", item(data, undefined=undefined), length=length) + (END if undefined else b"")
     with pytest.raises(BadInput, match="nested deeper than 32"):
         scan([data])
 
@@ -94,9 +92,7 @@ def test_nesting_without_end_is_refused_in_implicit_vr_and_in_un_as_well() -> No
 @pytest.mark.parametrize("length", [0xFFFFFFF0, 0xFFFFFFFE, 0x80000000, 0x7FFFFFFF])
 @pytest.mark.parametrize("vr", ["OB", "OW", "UN", "UT", "SQ", "UC"])
 def test_a_length_beyond_the_input_takes_no_memory(length: int, vr: str) -> None:
-    assert (
-        peak([explicit(0x00091010, vr, b"x" * 100, length=length)], match=r"truncated|stands where") < 300_000
-    )
+    assert peak([explicit(0x00091010, vr, b"x" * 100, length=length)], match=r"truncated|stands where") < 300_000
     assert peak([implicit(0x00100010, b"x" * 100, length=length)], IMPLICIT, match="truncated") < 300_000
 
 
@@ -148,9 +144,7 @@ def test_the_memory_of_many_small_elements_is_bounded(vr: str, value: bytes) -> 
 def test_the_memory_of_many_bulk_values_is_bounded() -> None:
     def pieces() -> Iterator[bytes]:
         for group in range(0x0011, 0xFF11, 2):
-            yield b"".join(
-                explicit(group << 16 | number, "UN", bytes(8194)) for number in range(0x1000, 0x1080)
-            )
+            yield b"".join(explicit(group << 16 | number, "UN", bytes(8194)) for number in range(0x1000, 0x1080))
 
     assert peak(pieces(), limits=SMALL, match="too large") < BOUND + 4_000_000
 
@@ -337,12 +331,8 @@ def test_a_corrupted_data_set_gives_bad_input_or_a_result_whatever_the_split(
     assert outcome([bytes([byte]) for byte in whole], syntax) == expected
 
 
-tags = st.sampled_from(
-    [0x00080005, 0x00100010, 0x00280103, 0x00091010, 0x00081140, 0x7FE00010, 0xFFFEE000, 0xFFFEE00D]
-)
-vrs = st.sampled_from(
-    ["AE", "AT", "DS", "FD", "IS", "LO", "OB", "OW", "PN", "SQ", "SV", "UI", "UN", "US", "UT"]
-)
+tags = st.sampled_from([0x00080005, 0x00100010, 0x00280103, 0x00091010, 0x00081140, 0x7FE00010, 0xFFFEE000, 0xFFFEE00D])
+vrs = st.sampled_from(["AE", "AT", "DS", "FD", "IS", "LO", "OB", "OW", "PN", "SQ", "SV", "UI", "UN", "US", "UT"])
 lengths = st.sampled_from([0, 1, 2, 7, 8, 16, UNDEFINED, 0xFFFFFFF0, 0x7FFFFFFF]) | st.none()
 elements = st.builds(
     lambda tag, vr, value, length: explicit(
