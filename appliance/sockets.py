@@ -15,10 +15,9 @@ from pathlib import Path
 
 from appliance.errors import BadInput, EnvironmentProblem
 
-FIRST_WEB_USER = "negato-web"
-HANDED_FD = 3
-WEB_USER = "negato-web"
+FIRST_HANDED_FD = 3
 HANDED_FD = "NEGATO_LISTENER"
+WEB_USER = "negato-web"
 
 
 def connect(path: Path) -> socket.socket:

@@ -60,9 +60,11 @@ class Server:
     def __init__(self, listener: socket.socket, limits: Limits, worker: Worker | None = None) -> None:
         # a thread pool would not survive the fork; it must be off before numpy is loaded
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        from appliance.imaging import codecs
+        from appliance.imaging import codecs, frames
 
+        # what a job needs is loaded before the fork: a confined child can open no file
         codecs.preload()
+        assert frames.decode is not None
         self._listener = listener
         self._limits = limits
         self._worker = worker or Worker(limits.confinement, limits.max_payload)

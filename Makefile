@@ -1,0 +1,60 @@
+# The commands of this repository; each installs what it needs, and does nothing twice.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+export PYTHON ?= python3
+BIN := .venv/bin
+WORKERS ?= 2
+
+# Debian packages that tests use: peers to talk to, a browser, checkers of units and role.
+PEERS := age chromium dcmtk fonts-dejavu-core iproute2 orthanc orthanc-dicomweb
+CHECKERS := ansible ansible-lint systemd yamllint
+
+# make demo: ports, and where the archive goes (a fresh temporary folder unless named).
+PORT ?= 8080
+DICOM_PORT ?= 11112
+STATE ?=
+
+.PHONY: help
+help: ## say what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+.PHONY: install
+install: ## leave .venv/bin/appliance and the built pages in web/dist
+	@.ci/install python run
+	@.ci/install web
+
+.PHONY: dev
+dev: # what tests, lint, demo and bench need besides
+	@.ci/install python dev
+	@.ci/install web
+
+.PHONY: lint
+lint: dev ## formatting, lint, strict types, import contracts, pages
+	@.ci/install packages $(CHECKERS)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	cd web && npm run --silent check
+
+.PHONY: test
+test: lint ## everything that fits in ten minutes on two cores
+	@.ci/install packages $(PEERS)
+	cd web && npm test --silent && npm run --silent budget
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+.PHONY: demo
+demo: dev ## a box with sample images on this machine, until Ctrl-C
+	@.ci/install packages dcmtk
+	@PORT=$(PORT) DICOM_PORT=$(DICOM_PORT) STATE=$(STATE) $(BIN)/python -m tests.demo
+
+.PHONY: bench
+bench: dev ## figures of storing, querying and retrieving, beside Orthanc's
+	@.ci/install packages dcmtk iproute2 orthanc orthanc-dicomweb
+	$(BIN)/appliance bench all
+
+.PHONY: lock
+lock: ## refresh the locked Python packages
+	@.ci/install lock

@@ -1,0 +1,1 @@
+"""Tests of the house itself: contracts between rooms, installation, units, role, documents."""
