@@ -6,6 +6,7 @@ environment.
 
 from __future__ import annotations
 
+import http.client
 import json
 import logging
 import os
@@ -60,6 +61,8 @@ def demonstrate() -> int:
         seconds = box.start()
         print(f"  ready after {seconds:.1f} s", flush=True)
         print(welcome(box), flush=True)
+        if not _pages(box):
+            print("     (the pages are not built: run make install, which needs Node 20 or newer)\n", flush=True)
         _fill(box, dicom_port)
         print(next_steps(box, _extra(box), _login(box)), flush=True)
         assert box.process is not None
@@ -89,6 +92,16 @@ def _fill(box: Box, port: int) -> None:
         raise Trouble(f"The modality could not send: {error}.\n{box.log()}") from None
     finally:
         meter.done()
+
+
+def _pages(box: Box) -> bool:
+    """Return whether the viewer answers at the printed address."""
+    link = http.client.HTTPConnection(box.http, timeout=10)
+    try:
+        link.request("GET", "/")
+        return link.getresponse().status == 200
+    finally:
+        link.close()
 
 
 def _extra(box: Box) -> Path:

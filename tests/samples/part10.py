@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from io import BytesIO
 
-from pydicom import dcmwrite
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 IMPLEMENTATION = "2.25.190430207480930474720466478229473415573"
@@ -80,17 +80,15 @@ def load(name: str, raw: bytes) -> Sample:
 
 def encode(name: str, dataset: Dataset) -> Sample:
     """Encode a data set as Explicit VR Little Endian."""
-    buffer = BytesIO()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dcmwrite(buffer, dataset, implicit_vr=False, little_endian=True)
-    _, offset = split(buffer.getvalue())
+    buffer = DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, False
+    write_dataset(buffer, dataset)
     return wrap(
         name,
         str(dataset.SOPClassUID),
         str(dataset.SOPInstanceUID),
         str(ExplicitVRLittleEndian),
-        buffer.getvalue()[offset:] if offset else buffer.getvalue(),
+        buffer.getvalue(),
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
+from tests.samples import splice
 from tests.samples.ct import slices, stored
 from tests.samples.panoramic import panoramic
 from tests.samples.part10 import Sample
@@ -60,3 +61,9 @@ def test_the_bench_radiograph_is_full_size() -> None:
     sample = radiograph(1)
     assert read(sample).pixel_array.shape == (3000, 2500)
     assert len(sample.data) > 15_000_000
+
+
+def test_no_file_meta_element_gets_into_a_data_set() -> None:
+    for sample in (next(slices(1)), panoramic(), radiograph(1)):
+        tags = [element.tag for element in splice.elements(sample.dataset, sample.transfer_syntax)]
+        assert tags[0] >> 16 == 0x0008 and tags == sorted(tags)
