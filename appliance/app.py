@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance import clock, logs, sockets
@@ -20,6 +22,10 @@ from appliance.upkeep.layout import check_layout
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from appliance.api.events import Events
+    from appliance.archive.files import FileBackend
+    from appliance.ingest.desk import Desk
 
 MIB = 1024 * 1024
 
@@ -84,21 +90,20 @@ def run_decoder(settings: Settings) -> None:
     no_dumps()
     listener = sockets.handed_down() or sockets.listen(RunPaths(settings.run_root).decoder)
     _ready("decoder")
-    serve(listener, Limits(jobs=settings.decoder_jobs))
+    serve(listener, Limits(jobs=settings.decoder_jobs, peer_uids=sockets.callers()))
 
 
 def run_web(settings: Settings) -> None:
     """Serve the pages and DICOMweb; end when the key agent ends, so that what was open is forgotten."""
     import uvicorn
 
-    from appliance.api.services import Services
-
     _begin("web")
     no_dumps()
+    _state(settings)
     listener = sockets.handed_down() or sockets.listen_tcp(settings.http)
-    services = Services(settings, _state(settings), RunPaths(settings.run_root))
+    web = _web(settings)
     config = uvicorn.Config(
-        web_app(services),
+        web.app,
         access_log=False,
         log_config=None,
         server_header=False,
@@ -109,26 +114,72 @@ def run_web(settings: Settings) -> None:
     server = uvicorn.Server(config)
 
     def end() -> None:
-        services.events.close()
+        web.events.close()
         server.should_exit = True
 
-    services.start(end)
+    web.archive.forget_drafts()
+    web.desk.start(end)
     _ready("web")
     server.run(sockets=[listener])
 
 
-def web_app(services: Any) -> FastAPI:
-    """Return the web application over its services."""
-    from appliance.api.application import build
-
-    return build(services)
-
-
 def openapi_schema() -> dict[str, Any]:
     """Return the OpenAPI schema of every route."""
-    from appliance.api.application import build
+    return _web(Settings(state=Path("/nonexistent"))).app.openapi()
 
-    return build(None).openapi()
+
+@dataclass(frozen=True, slots=True)
+class _Web:
+    """What the web process consists of, beside its routes."""
+
+    app: FastAPI
+    archive: FileBackend
+    desk: Desk
+    events: Events
+
+
+def _web(settings: Settings) -> _Web:
+    """Put the web process together; touches no file and no socket."""
+    from appliance.api.application import build
+    from appliance.api.box import box_router
+    from appliance.api.events import Events, events_router
+    from appliance.api.frames import frames_router
+    from appliance.api.gate import Gate
+    from appliance.api.pages import page_directory
+    from appliance.api.session import session_router
+    from appliance.api.studies import studies_router
+    from appliance.archive.files import FileBackend
+    from appliance.dicom.note import Source
+    from appliance.dicomweb.root import dicomweb_router
+    from appliance.ingest.desk import Desk
+    from appliance.ingest.receive import Admission
+    from appliance.keyring.client import AgentClient
+    from appliance.keyring.public import current_epoch
+    from appliance.people.store import People
+    from appliance.retrieve.decoder import Decoder
+    from appliance.retrieve.pictures import Pictures
+    from appliance.retrieve.reading import Reading
+
+    paths, run = StatePaths(settings.state), RunPaths(settings.run_root)
+    archive = FileBackend(paths, "web", settings.reserve_mib * MIB)
+    agent, people, events = AgentClient(run.keyagent), People(paths.system_db), Events()
+    gate, reading = Gate(agent), Reading(archive, agent)
+    pictures = Pictures(reading, Decoder(run.decoder))
+    desk = Desk(paths, archive, agent, clock.now, events.changed)
+
+    def admit(source: Source) -> Admission:
+        return Admission(archive, current_epoch(paths), source, settings.largest_mib * MIB)
+
+    routers = [
+        box_router(gate, agent, archive),
+        session_router(gate, agent, people, desk.wait_open, reading.forget),
+        events_router(gate, agent, events),
+        studies_router(gate, desk.index),
+        frames_router(gate, desk.index, pictures),
+        dicomweb_router(gate.reader, desk.index, pictures, admit),
+    ]
+    app = build(gate, routers, page_directory(settings.web_root), settings.hosts)
+    return _Web(app, archive, desk, events)
 
 
 def _begin(process: str) -> None:

@@ -35,6 +35,10 @@ class NotAcceptable(BadInput):
     """What the caller asked for exists, but not in a form that the caller takes."""
 
 
+class NotSupported(BadInput):
+    """What the caller sends may be right, but is of a kind that is not taken here."""
+
+
 class NotFound(NegatoError):
     """What the caller named does not exist, or not for this caller."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import traceback
 from pathlib import Path
 
@@ -27,21 +28,21 @@ def configure(process: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.clear_contextvars()
-    global _process
-    _process = process
+    _process["name"] = process
+    sys.excepthook = lambda _kind, error, _trace: log_unexpected(error)
+    threading.excepthook = lambda failed: log_unexpected(failed.exc_value or SystemError())
 
 
-_process = ""
+_process = {"name": ""}
 
 
 def log(event: str, **fields: object) -> None:
     """Write one line."""
-    structlog.get_logger().info(event, process=_process, **fields)
+    structlog.get_logger().info(event, process=_process["name"], **fields)
 
 
 def log_unexpected(error: BaseException) -> None:
     """Write where an unexpected error came from and of what kind it is, not what it says: that may quote a patient."""
     frames = traceback.extract_tb(error.__traceback__)[-6:]
     where = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
-    structlog.get_logger().error("unexpected", process=_process, kind=type(error).__name__, where=where)
+    structlog.get_logger().error("unexpected", process=_process["name"], kind=type(error).__name__, where=where)

@@ -22,21 +22,21 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="NEGATO_", extra="forbid", frozen=True)
 
-    state: Path = Field(SYSTEM_STATE, description="Directory that holds everything kept, sealed.")
-    run: Path | None = Field(None, description="Directory of the sockets; by default beside the state.")
-    http: str = Field("127.0.0.1:8080", description="HOST:PORT of the pages.")
-    dicom: str = Field("127.0.0.1:11112", description="HOST:PORT where modalities send.")
-    ae_title: str = Field("NEGATOSCOPE", max_length=16, description="Our AE title; a sender must call it.")
-    web_root: Path | None = Field(None, description="Directory of the built pages.")
+    state: Path = Field(default=SYSTEM_STATE, description="Directory that holds everything kept, sealed.")
+    run: Path | None = Field(default=None, description="Directory of the sockets; by default beside the state.")
+    http: str = Field(default="127.0.0.1:8080", description="HOST:PORT of the pages.")
+    dicom: str = Field(default="127.0.0.1:11112", description="HOST:PORT where modalities send.")
+    ae_title: str = Field(default="NEGATOSCOPE", max_length=16, description="Our AE title; a sender must call it.")
+    web_root: Path | None = Field(default=None, description="Directory of the built pages.")
     hosts: list[str] = Field(
         default_factory=list, description="Further host names under which the pages may be asked for."
     )
-    idle_minutes: int = Field(30, ge=1, le=720, description="A session ends after so long without a request.")
-    session_hours: int = Field(12, ge=1, le=24, description="A session ends after so long in any case.")
-    reserve_mib: int = Field(64, ge=0, description="Storing is refused when less than this would stay free.")
-    largest_mib: int = Field(2048, ge=1, le=4096, description="The largest object that is accepted.")
-    associations: int = Field(32, ge=1, le=256, description="So many senders at once.")
-    decoder_jobs: int = Field(2, ge=1, le=16, description="So many pictures are decoded at once.")
+    idle_minutes: int = Field(default=30, ge=1, le=720, description="A session ends after so long without a request.")
+    session_hours: int = Field(default=12, ge=1, le=24, description="A session ends after so long in any case.")
+    reserve_mib: int = Field(default=64, ge=0, description="Storing is refused when less than this would stay free.")
+    largest_mib: int = Field(default=2048, ge=1, le=4096, description="The largest object that is accepted.")
+    associations: int = Field(default=32, ge=1, le=256, description="So many senders at once.")
+    decoder_jobs: int = Field(default=2, ge=1, le=16, description="So many pictures are decoded at once.")
 
     @classmethod
     def settings_customise_sources(

@@ -6,16 +6,18 @@ socket named below it.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pwd
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from appliance.errors import BadInput, EnvironmentProblem
 
 FIRST_HANDED_FD = 3
 HANDED_FD = "NEGATO_LISTENER"
+WEB_USER = "negato-web"
 
 
 def connect(path: Path) -> socket.socket:
@@ -68,6 +70,14 @@ def split(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def callers() -> frozenset[int]:
+    """Return the users that may connect to our AF_UNIX sockets: root, this process's own, and the web process's."""
+    users = {0, os.getuid()}
+    with contextlib.suppress(KeyError):
+        users.add(pwd.getpwnam(WEB_USER).pw_uid)
+    return frozenset(users)
+
+
 def handed_down() -> socket.socket | None:
     """Return the listener that systemd (sd_listen_fds(3)) or our supervisor handed down, if any."""
     if os.environ.get("LISTEN_FDS") == "1" and os.environ.get("LISTEN_PID") == str(os.getpid()):
@@ -76,7 +86,7 @@ def handed_down() -> socket.socket | None:
     return socket.socket(fileno=int(ours)) if ours and ours.isdecimal() else None
 
 
-@contextmanager
+@contextlib.contextmanager
 def _short(path: Path) -> Iterator[str]:
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

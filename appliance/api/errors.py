@@ -16,6 +16,7 @@ from appliance.errors import (
     NotAcceptable,
     NotFound,
     NotLoggedIn,
+    NotSupported,
     Refused,
     StorageFull,
 )
@@ -23,6 +24,7 @@ from appliance.logs import log_unexpected
 
 ANSWERS: tuple[tuple[type[NegatoError], int, str], ...] = (
     (NotAcceptable, 406, "not_acceptable"),
+    (NotSupported, 415, "not_supported"),
     (BadInput, 400, "bad_input"),
     (NotFound, 404, "not_found"),
     (Locked, 423, "locked"),

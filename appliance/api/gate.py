@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
 
 from fastapi import Request
 
 from appliance.errors import Locked, NotLoggedIn
 from appliance.keyring.client import AgentClient
+from appliance.retrieve.reading import Reader
 
 COOKIE = "negato_session"
 TRUSTED_SECONDS = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """Somebody who is logged in: the token of their lease, its id, and who they are."""
-
-    token: str
-    lease: str
-    person: str
 
 
 class Gate:
@@ -33,32 +24,31 @@ class Gate:
 
     def __init__(self, agent: AgentClient) -> None:
         self._agent = agent
-        self._seen: dict[bytes, tuple[float, Viewer]] = {}
+        self._seen: dict[bytes, tuple[float, Reader]] = {}
 
-    def reader(self, request: Request) -> Viewer:
+    def reader(self, request: Request) -> Reader:
         """Return who asks; :class:`Locked` while the archive is, else :class:`NotLoggedIn`."""
         token = request.cookies.get(COOKIE, "")
         digest, now = hashlib.sha256(token.encode()).digest(), time.monotonic()
         known = self._seen.get(digest)
         if known is not None and now < known[0]:
-            viewer = known[1]
+            reader = known[1]
         else:
-            viewer = self._ask(token)
+            reader = self._ask(token)
             self._seen = {key: kept for key, kept in self._seen.items() if now < kept[0]}
-            self._seen[digest] = (now + TRUSTED_SECONDS, viewer)
-        request.state.viewer = viewer
-        return viewer
+            self._seen[digest] = (now + TRUSTED_SECONDS, reader)
+        return reader
 
     def forget(self, token: str) -> None:
         """Believe nothing of a token any more: it was logged out."""
         self._seen.pop(hashlib.sha256(token.encode()).digest(), None)
 
-    def _ask(self, token: str) -> Viewer:
+    def _ask(self, token: str) -> Reader:
         if token:
             try:
                 lease = self._agent.lease(token)
                 if lease.kind == "person":
-                    return Viewer(token, lease.lease, lease.person)
+                    return Reader(token, lease.lease, lease.person)
             except NotLoggedIn:
                 pass
         if self._agent.locked():

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import errno
+import os
+import shutil
+import stat
 import sys
 import tempfile
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 from appliance.errors import BadInput, EnvironmentProblem, StorageFull
-from appliance.sealing.header import read_header
+from appliance.sealing.header import Header, read_header
 from appliance.sealing.identities import parse_identities, unwrap
 from appliance.sealing.reader import SealedReader
+from appliance.sealing.sink import write_all
 
 _PIECE = 1024 * 1024
 _IN_MEMORY = 8 * 1024 * 1024
@@ -24,31 +28,51 @@ def open_command(
     sink: BinaryIO | None = None,
     tmp: Path | None = None,
 ) -> None:
-    """Open the sealed file on ``source`` (standard input) with an identity file, write plaintext to ``sink`` (standard
-    output).
+    """Open the sealed file on ``source`` (standard input) with an identity file, write plaintext to ``sink`` (output).
 
     Two passes: the whole input is verified before the first byte is written, so a file that must fail has written
-    nothing. Between them lies ciphertext only: up to 8 MiB in memory, above that in a temporary file without a name
-    in ``tmp`` (or the system's directory). Raises :class:`BadInput` for the identity file, :class:`Refused` if the
-    file is sealed to somebody else, :class:`Damaged` if it is not exactly an age v1 file, :class:`StorageFull`,
-    :class:`EnvironmentProblem`.
+    nothing. A regular file is read twice in place. Other input is spooled between the passes, as ciphertext: up to
+    8 MiB in memory, above that in a temporary file without a name in ``tmp`` (or the system's directory).
+
+    Raises :class:`BadInput` for the identity file, :class:`Refused` if the file is sealed to somebody else,
+    :class:`Damaged` if it is not exactly an age v1 file, :class:`StorageFull`, :class:`EnvironmentProblem`.
     """
     source = sys.stdin.buffer if source is None else source
     sink = sys.stdout.buffer if sink is None else sink
     identities = parse_identities(_identity_text(identity))
-    header = read_header(source)
-    file_key = unwrap(identities, header)
-    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=None if tmp is None else str(tmp)) as spool:
-        _spool(header.raw, source, spool)
-        reader = SealedReader(spool, file_key)
-        for _ in reader.chunks():
-            pass
-        try:
-            for chunk in reader.chunks():
-                sink.write(chunk)
-            sink.flush()
-        except OSError as error:
-            raise EnvironmentProblem("The plaintext cannot be written.", "Look where the output goes.") from error
+    try:
+        header = read_header(source)
+        file_key = unwrap(identities, header)
+        if _starts_a_file(source, header):
+            _verify_then_write(SealedReader(source, file_key), sink)
+            return
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=None if tmp is None else str(tmp)) as spool:
+            spool.write(header.raw)
+            shutil.copyfileobj(source, spool, _PIECE)
+            _verify_then_write(SealedReader(spool, file_key), sink)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull("There is no room for the output or the temporary copy.", "Make room.") from error
+        raise EnvironmentProblem(
+            "The sealed file cannot be read, or the output not written.", "Look where input and output go."
+        ) from error
+
+
+def _verify_then_write(reader: SealedReader, sink: BinaryIO) -> None:
+    for _ in reader.chunks():
+        pass
+    # The second pass verifies again: nothing is taken on trust from the first.
+    for chunk in reader.chunks():
+        write_all(sink, chunk)
+    sink.flush()
+
+
+def _starts_a_file(source: BinaryIO, header: Header) -> bool:
+    """Return whether the sealed file is a regular file from its first byte on, which can be read twice in place."""
+    try:
+        return stat.S_ISREG(os.fstat(source.fileno()).st_mode) and source.tell() == len(header.raw)
+    except (OSError, ValueError):
+        return False
 
 
 def _identity_text(path: Path) -> str:
@@ -60,19 +84,3 @@ def _identity_text(path: Path) -> str:
         raise BadInput("The identity file cannot be read.", "Name an existing file with --identity.") from error
     except UnicodeDecodeError as error:
         raise BadInput("The identity file is not text.", "Name the file that holds the key.") from error
-
-
-def _spool(head: bytes, source: BinaryIO, spool: IO[bytes]) -> None:
-    try:
-        spool.write(head)
-        while piece := source.read(_PIECE):
-            spool.write(piece)
-        spool.flush()
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull(
-                "There is no room for the sealed file's temporary copy.", "Name another --tmp."
-            ) from error
-        raise EnvironmentProblem(
-            "The sealed file cannot be read or copied.", "Look where the input comes from."
-        ) from error

@@ -44,8 +44,8 @@ class Inflater:
     def finish(self) -> Iterator[bytes]:
         """Yield what is left; raise :class:`BadInput` if the stream has not ended or is followed by anything.
 
-        Allowed are zeros, which pad to an even length, and the trailer of gzip with the right size, which some writers
-        leave there.
+        Allowed are zeros, which pad to an even length, and the trailer of gzip with the right size, which
+        some writers leave there.
         """
         while not self._zlib.eof:
             out = self._more(b"")

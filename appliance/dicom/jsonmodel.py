@@ -122,7 +122,7 @@ def element(vr: str, raw: bytes, decode: Decode, big: bool = False) -> dict[str,
             values = split(decode(raw))
         else:
             values = split(raw.decode("ascii" if raw.isascii() else "latin_1"))
-        if len(values) == 1 and not values[0]:
+        if len(values) == 1 and values[0] in (None, ""):
             return {"vr": vr}
         return {"vr": vr, "Value": values}
     if vr in _NUMBERS:

@@ -31,6 +31,7 @@ from appliance.errors import BadInput
 
 _UNDEFINED: Final = 0xFFFFFFFF
 _ITEM_TAG, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_ITEM_BYTES: Final = b"\xfe\xff\x00\xe0"
 _EXPLICIT = {False: struct.Struct("<HH2sH").unpack_from, True: struct.Struct(">HH2sH").unpack_from}
 _IMPLICIT = {False: struct.Struct("<HHL").unpack_from, True: struct.Struct(">HHL").unpack_from}
 _LENGTH = {False: struct.Struct("<L").unpack_from, True: struct.Struct(">L").unpack_from}
@@ -226,6 +227,7 @@ class Scanner:
 
             # The header.
             header = 8
+            nested = False
             group, number, code, length = _EXPLICIT[big](data, pos)
             tag = group << 16 | number
             if group == 0xFFFE or group == 2 or group == 0:
@@ -248,8 +250,16 @@ class Scanner:
                         break
                     header = 12
                     length = _LENGTH[big](data, pos + 8)[0]
-                    if vr == "UN" and length < 0xFFFF:
-                        vr, big = self._known(frame, tag, length), False
+                    if vr == "UN" and length != _UNDEFINED:
+                        vr, big = self._look_up(frame, tag, length), False
+                        if vr == "SQ":
+                            # The value follows in implicit little endian (PS3.5 6.2.2) if it begins like one.
+                            if length >= 8 and size - pos < 16:
+                                self._need = 16
+                                count -= 1
+                                break
+                            nested = length >= 8 and bytes(data[pos + 12 : pos + 16]) == _ITEM_BYTES
+                            vr, big = "UN", frame.big
             else:
                 length = _LENGTH[big](data, pos + 4)[0]
                 vr = self._look_up(frame, tag, length)
@@ -257,7 +267,7 @@ class Scanner:
             key = f"{tag:08X}"
 
             # A container.
-            if vr == "SQ" or length == _UNDEFINED:
+            if vr == "SQ" or length == _UNDEFINED or nested:
                 frame = self._open(frame, tag, key, vr, length, at + header)
                 pos += header
                 continue
@@ -321,8 +331,7 @@ class Scanner:
         return pos
 
     def _unusual(self, frame: Frame, code: bytes, at: int, tag: int) -> tuple[str, bool] | None:
-        """Judge a VR that is none: ``None`` if the data set or item turns out to be implicit, as some devices write
-        private ones.
+        """Judge a VR that is none: ``None`` if data set or item turn out to be implicit, as it happens.
 
         Two capitals are a VR of the future, which has the long header (PS3.5 7.1.2).
         """
@@ -341,13 +350,6 @@ class Scanner:
             vr = vrs.public(tag)
         return vr if len(vr) == 2 else vrs.settle(vr, length, bool(frame.signed))
 
-    def _known(self, frame: Frame, tag: int, length: int) -> str:
-        """Return the VR of an element sent as UN, whose value is then implicit little endian (PS3.5
-        6.2.2).
-        """
-        vr = self._look_up(frame, tag, length)
-        return "UN" if vr == "SQ" else vr
-
     def _open(self, frame: Frame, tag: int, key: str, vr: str, length: int, start: int) -> Frame:
         """Enter a sequence or encapsulated fragments whose content begins at ``start``."""
         if key in frame.attributes:
@@ -361,7 +363,7 @@ class Scanner:
             if len(self._stack) >= 2 * self._limits.depth:
                 self._bad(f"sequences are nested deeper than {self._limits.depth}", start, tag)
             inner = Frame(SEQUENCE, end, path + ".", frame.implicit, frame.big, frame.decode)
-            if vr == "UN":  # of undefined length: a sequence in implicit little endian (PS3.5 6.2.2)
+            if vr == "UN":  # a sequence in implicit little endian (PS3.5 6.2.2)
                 inner.implicit, inner.big = True, False
             inner.entry = frame.attributes[key] = {"vr": "SQ"}
         elif vr in vrs.BINARY:

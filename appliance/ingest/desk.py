@@ -30,22 +30,20 @@ class Desk:
         agent: AgentClient,
         clock: Callable[[], datetime],
         on_change: Callable[[], None],
-        on_end: Callable[[], None],
     ) -> None:
-        """``on_change`` is called after arrivals were indexed, ``on_end`` once the key agent has gone."""
+        """``on_change`` is called after arrivals were indexed, from a thread of the desk's."""
         self._paths = paths
         self._archive = archive
         self._agent = agent
         self._clock = clock
         self._on_change = on_change
-        self._on_end = on_end
         self._index: Index | None = None
         self._opened = threading.Event()
         self._ended = threading.Event()
 
-    def start(self) -> None:
-        """Begin to follow the key agent, in threads of the desk's own."""
-        threading.Thread(target=self._follow, name="desk", daemon=True).start()
+    def start(self, on_end: Callable[[], None]) -> None:
+        """Begin to follow the key agent, in threads of the desk's own; ``on_end`` is called once it has gone."""
+        threading.Thread(target=self._follow, args=(on_end,), name="desk", daemon=True).start()
 
     def index(self) -> Index:
         """Return the open index; :class:`Locked` when there is none."""
@@ -58,7 +56,7 @@ class Desk:
         """Return whether the index was open within ``seconds``."""
         return self._opened.wait(seconds)
 
-    def _follow(self) -> None:
+    def _follow(self, on_end: Callable[[], None]) -> None:
         try:
             for locked in self._agent.watch(AGENT_SECONDS):
                 if not locked and self._index is None:
@@ -69,7 +67,7 @@ class Desk:
         except Exception as error:
             log_unexpected(error)
         self._ended.set()
-        self._on_end()
+        on_end()
 
     def _open(self) -> None:
         token = self._agent.job()

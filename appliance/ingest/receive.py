@@ -65,16 +65,18 @@ class Admission:
         self._scanner.feed(chunk)
         self._writer.write(chunk)
 
-    def finish(self, moment: datetime, expected: tuple[str, str] | None = None) -> Receipt:
+    def finish(self, moment: datetime, expected: tuple[str, str] | None = None, study: str | None = None) -> Receipt:
         """Make object and note durable in the inbox, then return.
 
-        ``expected`` is the SOP class and instance that the sender announced. Raises :class:`BadInput` for what is not
-        an object, or not that one.
+        ``expected`` is the SOP class and instance that the sender announced, ``study`` the study it must belong to.
+        Raises :class:`BadInput` for what is not an object, or not that one.
         """
         scanned = self._scanner.finish()
         uids = {keyword: _uid(scanned, keyword, tag) for keyword, tag in IDENTIFYING.items()}
         if expected is not None and expected != (uids["SOPClassUID"], uids["SOPInstanceUID"]):
             raise BadInput("The data set is not the one that was announced.", "Check the sending equipment.")
+        if study is not None and study != uids["StudyInstanceUID"]:
+            raise BadInput("The data set belongs to another study.", "Upload it to its own study.")
         sealed = self._writer.finish()
         receipt = Receipt(
             sealed.sha256,

@@ -19,7 +19,8 @@ from appliance.clock import stamp
 from appliance.dicom import note as notes
 from appliance.dicom.note import Note
 from appliance.errors import Damaged, NotFound, Refused
-from appliance.index.store import Index, Known
+from appliance.index.rows import Known
+from appliance.index.store import Index
 from appliance.keyring.client import AgentClient
 from appliance.keyring.public import Epoch
 from appliance.logs import log

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import pwd
 import socket
 import struct
 import threading
 
+from appliance import sockets
 from appliance.errors import BadInput
 from appliance.keyring import wire
 from appliance.keyring.agent import Agent
 
 MOST_CALLERS = 64
 SWEEP_SECONDS = 1.0
-CALLERS = ("negato-web",)
 
 
 def serve(listener: socket.socket, agent: Agent) -> None:
     """Answer callers until the archive is locked; then return, so that the process can end and forget."""
-    allowed = _allowed_users()
+    allowed = sockets.callers()
     places = threading.BoundedSemaphore(MOST_CALLERS)
     listener.settimeout(SWEEP_SECONDS)
     threading.Thread(target=_sweep, args=(agent,), daemon=True).start()
@@ -60,14 +58,6 @@ def _watch(connection: socket.socket, agent: Agent) -> None:
 def _sweep(agent: Agent) -> None:
     while not agent.over.wait(SWEEP_SECONDS):
         agent.sweep()
-
-
-def _allowed_users() -> set[int]:
-    users = {0, os.getuid()}
-    for name in CALLERS:
-        with contextlib.suppress(KeyError):
-            users.add(pwd.getpwnam(name).pw_uid)
-    return users
 
 
 def _peer(connection: socket.socket) -> int:

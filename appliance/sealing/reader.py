@@ -85,10 +85,12 @@ class SealedReader:
         if first == last:
             start = first * CHUNK_SIZE
             return self._chunk(first)[offset - start : end - start]
-        parts: list[bytes | memoryview] = list(self._span(first, last + 1))
-        parts[0] = memoryview(parts[0])[offset - first * CHUNK_SIZE :]
-        parts[-1] = memoryview(parts[-1])[: end - last * CHUNK_SIZE]
-        return b"".join(parts)
+        # BytesIO hands its buffer over without a copy; on a damaged chunk it is dropped with all it holds.
+        collected = io.BytesIO()
+        for index, chunk in enumerate(self._span(first, last + 1), first):
+            start = index * CHUNK_SIZE
+            collected.write(memoryview(chunk)[max(0, offset - start) : end - start])
+        return collected.getvalue()
 
     def read_all(self, limit: int) -> bytes:
         """Return the whole plaintext; :class:`BadInput` if it is longer than ``limit`` bytes."""

@@ -102,9 +102,12 @@ def bits(passphrase: str) -> float:
     return estimate
 
 
-def require_strong(passphrase: str, minimum: float = STRONG_BITS) -> None:
-    """Raise :class:`BadInput` unless :func:`bits` gives ``passphrase`` at least ``minimum`` bits."""
-    if bits(passphrase) < minimum:
+_estimate = bits
+
+
+def require_strong(passphrase: str, bits: float = STRONG_BITS) -> None:
+    """Raise :class:`BadInput` unless :func:`bits` gives ``passphrase`` at least that many ``bits``."""
+    if _estimate(passphrase) < bits:
         raise BadInput(
             "This passphrase is too easy to guess: it alone protects the pictures if the box is stolen.",
             "Take more words, or let the box generate one.",

@@ -11,19 +11,13 @@ import io
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from appliance.errors import BadInput
 from appliance.sealing.derive import header_mac, payload_cipher
 from appliance.sealing.header import FILE_KEY_SIZE, render, render_covered
 from appliance.sealing.recipients import Recipient
+from appliance.sealing.sink import Sink, write_all
 from appliance.sealing.stream import CHUNK_SIZE, NONCE_SIZE, chunk_nonce
-
-
-class Sink(Protocol):
-    """Where ciphertext goes; ``write`` may take less than it was given and says how much, as raw files do."""
-
-    def write(self, data: bytes, /) -> int | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +104,7 @@ class SealingWriter:
     def _emit(self, data: bytes) -> None:
         self._digest.update(data)
         self._sealed_size += len(data)
-        written = self._sink.write(data)
-        while written is not None and written < len(data):
-            data = data[written:]
-            written = self._sink.write(data)
+        write_all(self._sink, data)
 
 
 def seal(plaintext: bytes | bytearray | memoryview, recipients: Sequence[Recipient]) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import random
+import tempfile
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -135,6 +137,16 @@ def test_a_sink_that_takes_little_at_a_time_gets_everything() -> None:
     assert open_sealed(sink.getvalue(), key_of(sink.getvalue())) == plain(100_000)
 
 
+@pytest.mark.parametrize("answer", [None, 0])
+def test_a_sink_that_takes_nothing_is_an_error_not_a_loss(answer: int | None) -> None:
+    class Blocked(io.BytesIO):
+        def write(self, data: bytes) -> int | None:  # type: ignore[override]
+            return answer
+
+    with pytest.raises(BlockingIOError):
+        SealingWriter(Blocked(), [IDENTITY.recipient()])
+
+
 def test_a_source_that_gives_little_at_a_time_reads_the_same() -> None:
     class Dribble(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
@@ -176,3 +188,25 @@ def test_an_identity_file_is_read_as_age_keygen_writes_it() -> None:
         with pytest.raises(BadInput) as caught:
             parse_identities(bad)
         assert one.reveal() not in str(caught.value)
+
+
+def test_memory_stays_flat_however_long_the_file_is() -> None:
+    piece = plain(1 << 20)
+    with tempfile.TemporaryFile() as file:
+        tracemalloc.start()
+        try:
+            writer = SealingWriter(file, [IDENTITY.recipient()])
+            for _ in range(40):
+                writer.write(piece)
+            writer.finish()
+            sealing_peak = tracemalloc.get_traced_memory()[1]
+            file.seek(0)
+            reader = SealedReader(file, unwrap([IDENTITY], read_header(file)))
+            tracemalloc.reset_peak()
+            size = sum(len(chunk) for chunk in reader.chunks())
+            reading_peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert size == 40 * len(piece)
+    assert sealing_peak < 1 << 20
+    assert reading_peak < 2 << 20

@@ -1,0 +1,1 @@
+"""DICOMweb: the protocol of PS3.18 over HTTP."""

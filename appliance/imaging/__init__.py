@@ -1,0 +1,1 @@
+"""Pictures as values: encoded bytes in, pixels out, no IO."""

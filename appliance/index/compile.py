@@ -1,0 +1,150 @@
+"""Conditions of a query as SQL over the columns of the index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Column, ColumnElement, false, or_
+
+from appliance.dicom.folding import fold_words
+from appliance.dicom.matching import Condition
+from appliance.errors import BadInput
+from appliance.index import levels
+from appliance.index.tables import INSTANCE, SERIES, STUDY
+
+Store = Literal["text", "list", "name", "integer"]
+_LAST = "\U0010ffff"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an attribute is stored, in which form."""
+
+    column: Column[Any]
+    store: Store = "text"
+
+
+STUDY_PLACES: dict[tuple[str, ...], Place] = {
+    ("00080020",): Place(STUDY.c.study_date),
+    ("00080030",): Place(STUDY.c.study_time),
+    ("00080050",): Place(STUDY.c.accession),
+    ("00080061",): Place(STUDY.c.modalities, "list"),
+    ("00080090",): Place(STUDY.c.referring, "name"),
+    ("00081030",): Place(STUDY.c.description),
+    ("00100010",): Place(STUDY.c.patient_name, "name"),
+    ("00100020",): Place(STUDY.c.patient_id),
+    ("00100030",): Place(STUDY.c.birth_date),
+    ("00100040",): Place(STUDY.c.sex),
+    ("0020000D",): Place(STUDY.c.uid),
+    ("00200010",): Place(STUDY.c.number),
+    ("00201206",): Place(STUDY.c.series_count, "integer"),
+    ("00201208",): Place(STUDY.c.instance_count, "integer"),
+}
+SERIES_PLACES: dict[tuple[str, ...], Place] = {
+    ("00080060",): Place(SERIES.c.modality),
+    ("0008103E",): Place(SERIES.c.description),
+    ("0020000E",): Place(SERIES.c.uid),
+    ("00200011",): Place(SERIES.c.number, "integer"),
+    ("00201209",): Place(SERIES.c.instance_count, "integer"),
+    ("00400244",): Place(SERIES.c.step_date),
+    ("00400245",): Place(SERIES.c.step_time),
+    ("00400275", "00400009"): Place(SERIES.c.step_ids, "list"),
+    ("00400275", "00401001"): Place(SERIES.c.procedure_ids, "list"),
+}
+INSTANCE_PLACES: dict[tuple[str, ...], Place] = {
+    ("00080016",): Place(INSTANCE.c.sop_class),
+    ("00080018",): Place(INSTANCE.c.uid),
+    ("00200013",): Place(INSTANCE.c.number, "integer"),
+}
+PLACES: dict[str, dict[tuple[str, ...], Place]] = {
+    "studies": STUDY_PLACES,
+    "series": STUDY_PLACES | SERIES_PLACES,
+    "instances": STUDY_PLACES | SERIES_PLACES | INSTANCE_PLACES,
+}
+Level = Literal["studies", "series", "instances"]
+
+
+def owner(level: Level, path: tuple[str, ...]) -> Level:
+    """Say whose stored attributes answer a condition without a column.
+
+    Raises :class:`BadInput` for an attribute below the level searched, e.g. Modality among studies: one study
+    has many, and guessing which is meant would hide images.
+    """
+    tag = path[0]
+    if tag in levels.PATIENT or tag in levels.STUDY:
+        return "studies"
+    if level != "studies" and tag in levels.SERIES:
+        return "series"
+    if level != "instances":
+        raise BadInput("A key belongs to a lower level than is searched.", "Search series or instances by it.")
+    return "instances"
+
+
+def clause(condition: Condition, place: Place) -> ColumnElement[bool] | None:
+    """Return the SQL, or ``None`` where stored text in another form must be compared (see ``matches``)."""
+    column = place.column
+    values = condition.values
+    if place.store == "integer":
+        return column.in_([int(v) for v in values if v.lstrip("-").isdigit()]) if condition.kind == "number" else None
+    if place.store == "list":
+        if condition.kind == "empty":
+            return column == ""
+        form = glob_escape if condition.kind == "exact" else glob
+        return or_(false(), *(column.op("GLOB")(f"*\\{form(value)}\\*") for value in values))
+    if place.store == "name":
+        return _name(condition, column)
+    if condition.kind == "empty":
+        return column == ""
+    if condition.kind == "range":
+        return column.between(values[0], values[1])
+    if condition.kind == "wildcard":
+        return or_(false(), *(_like(column, value) for value in values))
+    return column.in_(values)
+
+
+def _name(condition: Condition, column: Column[Any]) -> ColumnElement[bool] | None:
+    other = column.table.c[f"{column.name}_other"]
+    if condition.kind == "empty":
+        return (column == "") & (other == "")
+    if condition.kind == "words" or len(condition.values) > 1:
+        return None
+    value = condition.values[0]
+    inner = f"*={glob(value)}{'=*' if '*' in value or '?' in value else '[=^]*'}"
+    ends = f"*={glob(value)}"
+    return or_(
+        _prefixed(column, value),
+        (other > "") & or_(other.op("GLOB")(inner), other.op("GLOB")(ends)),
+    )
+
+
+def _prefixed(column: Column[Any], value: str) -> ColumnElement[bool]:
+    """Match a folded name: with wildcards, or up to any component (``matching.name_matches``)."""
+    if "*" in value or "?" in value:
+        return _like(column, value)
+    return or_(column == value, (column >= f"{value}^") & (column < f"{value}_"))  # "_" follows "^"
+
+
+def _like(column: Column[Any], pattern: str) -> ColumnElement[bool]:
+    """Match wildcards; a beginning without any becomes a range that an index answers."""
+    start = pattern[: min(pattern.find(c) % (len(pattern) + 1) for c in "*?")]
+    bounds = (column >= start) & (column < start + _LAST) if start else None
+    if bounds is not None and pattern == start + "*":
+        return bounds
+    match = column.op("GLOB")(glob(pattern))
+    return match if bounds is None else bounds & match
+
+
+def glob(pattern: str) -> str:
+    """Return DICOM wildcards as SQLite's GLOB: only the bracket means more there."""
+    return pattern.replace("[", "[[]")
+
+
+def glob_escape(text: str) -> str:
+    """Return a GLOB pattern that matches exactly ``text``."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in text)
+
+
+def words_clause(text: str) -> list[ColumnElement[bool]]:
+    """Every word of ``text`` must begin a word of the study's names, ids or description, in any order."""
+    return [STUDY.c.words.op("GLOB")(f"* {word}*") for word in fold_words(text)[:16]]

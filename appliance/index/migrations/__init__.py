@@ -1,0 +1,1 @@
+"""Alembic's environment for the index, run by :mod:`appliance.index.migrate` alone."""

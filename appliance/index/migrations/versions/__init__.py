@@ -1,0 +1,1 @@
+"""One file a step, named by number; a step that has shipped is never edited."""

@@ -1,0 +1,1 @@
+"""Every path on which pixels leave the archive."""

@@ -1,0 +1,1 @@
+"""Measures the appliance with standard clients, beside Orthanc where that is installed."""

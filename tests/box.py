@@ -1,0 +1,181 @@
+"""One appliance for a test, started as a person starts it: ``appliance init``, then ``appliance serve``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+OWNER = "Dr Essai"
+PASSPHRASE = "volcan-prairie-sept-lanterne-ciment-hublot-girafe-orage"
+APPLIANCE = [sys.executable, "-m", "appliance.cli.main"]
+READY_SECONDS = 30
+
+
+class Box:
+    """An appliance in a directory of its own, on free ports of loopback."""
+
+    def __init__(self, root: Path, **settings: str) -> None:
+        self.root = root
+        self.state = root / "state"
+        self.kit = root / "kit.txt"
+        self.password_file = root / "password.txt"
+        self.password_file.write_text(PASSPHRASE, "utf-8")
+        self.http_port, self.dicom_port = free_ports(2)
+        self.url = f"http://127.0.0.1:{self.http_port}"
+        self.log = root / "serve.log"
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("NEGATO_")} | {
+            f"NEGATO_{name.upper()}": value for name, value in settings.items()
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def run(
+        self, *arguments: str, stdin: bytes | None = None, timeout: float = 60
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run one ``appliance`` command to its end."""
+        return subprocess.run(
+            [*APPLIANCE, *arguments], input=stdin, capture_output=True, env=self.environment, timeout=timeout
+        )
+
+    def init(self) -> None:
+        """Make the archive."""
+        done = self.run(
+            "init", "--state", str(self.state), "--owner", OWNER,
+            "--password-file", str(self.password_file), "--recovery-out", str(self.kit),
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr.decode()
+
+    def start(self) -> float:
+        """Start the appliance and wait for its ready line; return the seconds that took."""
+        began = time.monotonic()
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *APPLIANCE, "serve", "--state", str(self.state),
+                    "--http", f"127.0.0.1:{self.http_port}", "--dicom", f"127.0.0.1:{self.dicom_port}",
+                ],
+                stdout=subprocess.PIPE, stderr=log, env=self.environment,
+            )  # fmt: skip
+        assert self.process.stdout is not None
+        os.set_blocking(self.process.stdout.fileno(), False)
+        text = b""
+
+        def ready() -> bool:
+            nonlocal text
+            assert self.process is not None and self.process.stdout is not None
+            assert self.process.poll() is None, f"serve ended: {self.log.read_text()}"
+            text += self.process.stdout.read() or b""
+            return b"ready http://" in text
+
+        wait_for(ready, READY_SECONDS)
+        return time.monotonic() - began
+
+    def stop(self) -> None:
+        """Stop the appliance as Ctrl-C does."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        self.process = None
+
+    def children(self) -> dict[str, int]:
+        """Return the pids of the supervised processes by name."""
+        assert self.process is not None
+        found = {}
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            for pid in (task / "children").read_text().split():
+                with contextlib.suppress(OSError):
+                    command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                    if b"run" in command:
+                        found[command[command.index(b"run") + 1].decode()] = int(pid)
+        return found
+
+    def client(self) -> httpx.Client:
+        """Return an HTTP client that is not logged in."""
+        return httpx.Client(base_url=self.url, timeout=60)
+
+    def login(self, password: str = PASSPHRASE) -> httpx.Client:
+        """Return an HTTP client that is logged in."""
+        client = self.client()
+        answer = client.post("/api/session", json={"user": OWNER, "password": password})
+        assert answer.status_code == 200, answer.text
+        return client
+
+    def lock(self) -> None:
+        """Lock from the command line and wait until the pages answer again."""
+        done = self.run("lock", "--state", str(self.state))
+        assert done.returncode == 0, done.stderr.decode()
+        with self.client() as client:
+            wait_for(lambda: self._locked(client), 20)
+
+    def _locked(self, client: httpx.Client) -> bool:
+        try:
+            return bool(client.get("/api/status").json()["locked"])
+        except httpx.TransportError:
+            return False
+
+    def storescu(self, *files: Path, options: Sequence[str] = ()) -> subprocess.CompletedProcess[bytes]:
+        """Send files with dcmtk's storescu, every transfer syntax as the file has it."""
+        return subprocess.run(
+            ["storescu", *options, "-aec", "NEGATOSCOPE", "127.0.0.1", str(self.dicom_port), *map(str, files)],
+            capture_output=True,
+            timeout=120,
+        )
+
+    def settled(self, client: httpx.Client, instances: int, seconds: float = 30) -> None:
+        """Wait until so many instances are listed."""
+        wait_for(lambda: self.count(client) >= instances, seconds)
+
+    def count(self, client: httpx.Client) -> int:
+        """Return how many instances are listed, by QIDO-RS."""
+        total, offset = 0, 0
+        while page := client.get("/dicom-web/instances", params={"limit": 1000, "offset": offset}).json():
+            total, offset = total + len(page), offset + len(page)
+        return total
+
+
+@contextlib.contextmanager
+def running(root: Path, **settings: str) -> Iterator[Box]:
+    """Yield a box that was made and started, and stop it afterwards."""
+    box = Box(root, **settings)
+    box.init()
+    box.start()
+    try:
+        yield box
+    finally:
+        box.stop()
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of loopback that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def wait_for(condition: Callable[[], Any], seconds: float) -> None:
+    """Return once ``condition`` holds; fail after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"did not happen within {seconds} s"
+        time.sleep(0.02)

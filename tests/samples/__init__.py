@@ -1,0 +1,1 @@
+"""Sample images, built by scripts: the same call gives the same bytes."""
