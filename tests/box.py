@@ -109,12 +109,13 @@ class Box:
         """Return an HTTP client that is not logged in."""
         return httpx.Client(base_url=self.url, timeout=60)
 
-    def login(self, password: str = PASSPHRASE) -> httpx.Client:
-        """Return an HTTP client that is logged in."""
-        client = self.client()
-        answer = client.post("/api/session", json={"user": OWNER, "password": password})
-        assert answer.status_code == 200, answer.text
-        return client
+    @contextlib.contextmanager
+    def login(self, password: str = PASSPHRASE) -> Iterator[httpx.Client]:
+        """Yield an HTTP client that is logged in; it stays logged in afterwards."""
+        with self.client() as client:
+            answer = client.post("/api/session", json={"user": OWNER, "password": password})
+            assert answer.status_code == 200, answer.text
+            yield client
 
     def lock(self) -> None:
         """Lock from the command line and wait until the pages answer again."""

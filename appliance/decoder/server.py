@@ -11,10 +11,11 @@ import socket
 import struct
 import time
 from dataclasses import dataclass, field
+from importlib import import_module
 
 from appliance.decoder.confine import Confinement
 from appliance.decoder.job import Worker, run_child
-from appliance.errors import BadInput
+from appliance.errors import BadInput, EnvironmentProblem, NegatoError
 from appliance.imaging.jobs import MAX_PAYLOAD, pack_error
 
 
@@ -60,11 +61,9 @@ class Server:
     def __init__(self, listener: socket.socket, limits: Limits, worker: Worker | None = None) -> None:
         # a thread pool would not survive the fork; it must be off before numpy is loaded
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        from appliance.imaging import codecs, frames
-
-        # what a job needs is loaded before the fork: a confined child can open no file
-        codecs.preload()
-        assert frames.decode is not None
+        # a job can load nothing any more: whatever it needs is loaded here, or in Worker.prepare
+        import_module("appliance.imaging.frames")
+        import_module("appliance.imaging.codecs").preload()
         self._listener = listener
         self._limits = limits
         self._worker = worker or Worker(limits.confinement, limits.max_payload)
@@ -112,7 +111,11 @@ class Server:
             connection.close()
             return
         answering = mmap.mmap(-1, 1)
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            self._decline(connection, EnvironmentProblem("The machine has no room for a job.", "Try again."))
+            return
         if pid == 0:
             run_child(self._worker, connection, answering)
         deadline = time.monotonic() + self._limits.seconds
@@ -132,14 +135,18 @@ class Server:
         os.close(job.handle)
         if status != 0 and job.answering[0] == 0:
             reason = "it took too long" if job.timed_out else "the decoder stopped while reading it"
-            said = pack_error(BadInput(f"The image cannot be decoded: {reason}."))
-            with contextlib.suppress(OSError):
-                job.connection.setblocking(False)
-                job.connection.send(said)
+            self._decline(job.connection, BadInput(f"The image cannot be decoded: {reason}."))
         with contextlib.suppress(OSError):
             job.connection.shutdown(socket.SHUT_RDWR)
         job.connection.close()
         job.answering.close()
+
+    @staticmethod
+    def _decline(connection: socket.socket, error: NegatoError) -> None:
+        with contextlib.suppress(OSError):
+            connection.setblocking(False)
+            connection.send(pack_error(error))
+        connection.close()
 
 
 def _peer_uid(connection: socket.socket) -> int:

@@ -32,14 +32,29 @@ def fold_words(text: str) -> list[str]:
     return [word for word in re.split(r"[\W_]+", fold(text)) if word]
 
 
-@lru_cache(maxsize=256)
-def _glob(pattern: str) -> re.Pattern[str]:
-    return re.compile("".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern), re.DOTALL)
-
-
 def glob_match(pattern: str, text: str) -> bool:
-    """Match DICOM's wildcards (PS3.4 C.2.2.2.4): ``*`` any characters, ``?`` exactly one, all else itself."""
-    return _glob(pattern).fullmatch(text[:MAX_FOLDED]) is not None
+    """Match DICOM's wildcards (PS3.4 C.2.2.2.4): ``*`` any characters, ``?`` exactly one, all else itself.
+
+    After a mismatch only the last star grows, so the time is the product of the lengths; a regular expression would
+    try every combination of stars, and a stranger chooses both pattern and text.
+    """
+    text = text[:MAX_FOLDED]
+    at = position = 0
+    star = resume = -1
+    while at < len(text):
+        if position < len(pattern) and pattern[position] == "*":
+            star, resume = position, at
+            position += 1
+        elif position < len(pattern) and pattern[position] in ("?", text[at]):
+            position += 1
+            at += 1
+        elif star >= 0:
+            position = star + 1
+            resume += 1
+            at = resume
+        else:
+            return False
+    return not pattern[position:].strip("*")
 
 
 def time_bounds(vr: str, text: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ Choices where the standard leaves one: an unknown keyword, an unparsable value o
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -197,6 +198,8 @@ def _pattern(value: str) -> str:
 def _number(value: str) -> str:
     try:
         number = float(value)
+        if not math.isfinite(number):
+            raise ValueError("not finite")
         return str(int(number)) if number.is_integer() else repr(number)
     except (ValueError, OverflowError):
         raise BadInput("A value of the query is no number.", "Send digits.") from None
@@ -204,14 +207,12 @@ def _number(value: str) -> str:
 
 def _bounds(vr: str, value: str) -> tuple[str, str]:
     """Return inclusive bounds; an open side becomes the smallest or the largest text (PS3.4 C.2.2.2.5)."""
-    if vr == "DT" and re.fullmatch(r"[0-9.]{4,21}[-+][0-9]{4}", value):
-        low = high = value  # one moment with its offset, not a range
-    else:
-        zone = r"(?:[-+][0-9]{4})?" if vr == "DT" else ""
-        found = re.fullmatch(rf"([0-9.:]*{zone})(-?)([0-9.:]*{zone})", value)
-        if found is None or not (found[1] or found[3]):
-            raise BadInput("A date or time of the query is none.", "Write 20261124 or 20261101-20261124.")
-        low, high = (found[1], found[3]) if found[2] else (value, value)
+    # A hyphen and four digits are an offset from UTC where they can be one (-1200), else the range's hyphen.
+    zone = r"(?:[-+](?:0[0-9]|1[0-4])[0-5][0-9](?![0-9.]))?" if vr == "DT" else ""
+    found = re.fullmatch(rf"([0-9.:]*{zone})(-?)([0-9.:]*{zone})", value)
+    if found is None or not (found[1] or found[3]):
+        raise BadInput("A date or time of the query is none.", "Write 20261124 or 20261101-20261124.")
+    low, high = (found[1], found[3]) if found[2] else (value, value)
     if vr == "DA":
         for text in (low, high):
             if text and not _DATE.fullmatch(text):

@@ -290,7 +290,7 @@ class Scanner:
             # A bulk value is stepped over.
             if place is not None:
                 if place:
-                    self._spend(64, at)
+                    self._spend(128, at)
                     if key in frame.attributes:
                         self._repeated = True
                     path = frame.prefix + key
@@ -313,7 +313,7 @@ class Scanner:
             begin = pos + header
             pos = begin + length
             raw = bytes(data[begin:pos])
-            self._spend(48 + length * _COST.get(vr, 1), at)
+            self._spend((112 if vr == "PN" else 48) + length * _COST.get(vr, 1), at)
             if b"\\" in raw:
                 self._spend(raw.count(b"\\") * _COST_MORE.get(vr, 8), at)
             if key in frame.attributes:
@@ -322,8 +322,9 @@ class Scanner:
             if tag in _NOTICED:
                 self._notice(frame, tag, entry)
             elif group & 1 and 0x10 <= number <= 0xFF:
-                frame.creators[tag] = str((entry.get("Value") or [""])[0])
+                frame.creators[tag] = str((entry.get("Value") or [""])[0])[:64]
             elif form is None and frame.signed is None and vr == "US" and vrs.public(tag) == "US or SS":
+                self._spend(64, at)
                 self._deferred.append((frame.attributes, key, raw, big))
         self._frame = frame
         self._count = count

@@ -11,13 +11,13 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.association import Association
-from pynetdicom.presentation import AllStoragePresentationContexts
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # defined dynamically
 from pynetdicom.transport import AddressInformation, RequestHandler, ThreadedAssociationServer
 
 from appliance.dicom.note import Source
 from appliance.dicom.part10 import file_head
 from appliance.dicom.uids import IMPLEMENTATION_UID, IMPLEMENTATION_VERSION, is_valid_uid
+from appliance.dimse.classes import storage_classes
 from appliance.dimse.guard import GuardedSocket
 from appliance.dimse.status import PROCESSING_FAILURE, SUCCESS, status_of
 from appliance.errors import BadInput, NegatoError
@@ -47,8 +47,8 @@ class Receiver:
         ae.dimse_timeout = ae.network_timeout = IDLE_SECONDS
         ae.implementation_class_uid = IMPLEMENTATION_UID
         ae.implementation_version_name = IMPLEMENTATION_VERSION
-        for context in AllStoragePresentationContexts:
-            ae.add_supported_context(str(context.abstract_syntax), ALL_TRANSFER_SYNTAXES)
+        for sop_class in storage_classes():
+            ae.add_supported_context(sop_class, ALL_TRANSFER_SYNTAXES)
         ae.add_supported_context(Verification)
         self._ae = ae
 

@@ -32,7 +32,7 @@ FAMILIES: dict[str, Family] = {
 LOSSLESS_JPEG = 0xC3
 # imagecodecs loads each of these as its own extension module on first use
 _FUNCTIONS = {
-    "jpeg": ("jpeg8_decode", "ljpeg_decode", "jpegsof3_decode"),
+    "jpeg": ("jpeg8_decode", "jpegsof3_decode"),
     "jpegls": ("jpegls_decode",),
     "jpeg2000": ("jpeg2k_decode",),
     "htj2k": ("htj2k_decode",),

@@ -41,7 +41,7 @@ class Argon2Params:
 
 
 FLOOR = Argon2Params(memory_kib=19 * 1024, iterations=2, lanes=1)
-CEILING = Argon2Params(memory_kib=256 * 1024, iterations=32, lanes=8)
+CEILING = Argon2Params(memory_kib=256 * 1024, iterations=16, lanes=8)
 
 # What calibration takes at most: a login must fit into a small box beside everything else. More time goes into passes.
 _CALIBRATED_MEMORY_KIB = 128 * 1024

@@ -39,8 +39,6 @@ class Source(Protocol):
 
     def seek(self, offset: int, whence: int = 0, /) -> int: ...
 
-    def tell(self) -> int: ...
-
 
 class SealedReader:
     """The plaintext of one sealed file, for one thread at a time.

@@ -23,10 +23,10 @@ class Running:
     path: Path
     client: Decoder
 
-    def pss(self) -> int:
-        """Return the proportional memory of the parent in KiB."""
-        for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
+    def memory(self) -> int:
+        """Return the resident anonymous memory of the parent in KiB, which no other process's end changes."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
                 return int(line.split()[1])
         raise AssertionError("no memory figure")
 

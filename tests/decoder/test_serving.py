@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import socket
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -9,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from pydicom.data import get_testdata_file
+from pydicom.data import get_charset_files, get_testdata_file
 from pydicom.encaps import get_frame
 
 from appliance.errors import BadInput, EnvironmentProblem
@@ -35,7 +39,7 @@ FILES = (
 
 
 def _read(name: str) -> tuple[bytes, pydicom.Dataset]:
-    raw = Path(str(get_testdata_file(name))).read_bytes()
+    raw = Path(str(get_testdata_file(name) or get_charset_files(name)[0])).read_bytes()
     return raw, pydicom.dcmread(BytesIO(raw))
 
 
@@ -85,3 +89,28 @@ def test_what_is_not_dicom_is_bad_input(start) -> None:
     with pytest.raises(BadInput):
         running.client.native_file(b"not DICOM at all" * 100)
     assert running.alive()
+
+
+FRESH = "import socket, sys; from appliance.decoder.server import serve; serve(socket.socket(fileno=int(sys.argv[1])))"
+
+
+def test_a_decoder_that_starts_afresh_serves_every_codec_and_stays_small(tmp_path) -> None:
+    """What a confined job needs was loaded before: nothing here was imported by the test in its stead."""
+    path = tmp_path / "fresh.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(4)
+        handed = listener.fileno()
+        process = subprocess.Popen([sys.executable, "-c", FRESH, str(handed)], pass_fds=[handed])
+    try:
+        client = Decoder(path, timeout=30)
+        for name in MR:
+            shape, data = _mr(name)
+            assert client.view(shape, data) == normalise(shape, decode_frame(shape, data))
+        for name in FILES:
+            assert client.native_file(_read(name)[0])[128:132] == b"DICM"
+        rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
+        assert int(re.search(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)[1]) < 40 * 1024
+    finally:
+        process.kill()
+        process.wait()

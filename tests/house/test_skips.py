@@ -18,7 +18,19 @@ def run(folder: Path, ci: bool, *options: str) -> subprocess.CompletedProcess[st
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     environment["CI"] = "true" if ci else ""
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", folder, "-p", "no:cacheprovider", *options],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-c",
+            os.devnull,
+            "--rootdir",
+            folder,
+            "-p",
+            "no:cacheprovider",
+            *options,
+        ],
         cwd=folder,
         env=environment,
         capture_output=True,

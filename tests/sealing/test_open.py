@@ -56,6 +56,16 @@ def test_a_sealed_file_after_other_bytes_of_a_file_opens(identity: Path, tmp_pat
         assert opened(identity, file) == b"age"
 
 
+def test_an_output_that_takes_little_at_a_time_gets_everything(identity: Path) -> None:
+    class Dribble(io.BytesIO):
+        def write(self, data: bytes) -> int:  # type: ignore[override]
+            return super().write(bytes(data[:1000]))
+
+    sink = Dribble()
+    open_command(identity, io.BytesIO(sealed(LARGE[:200_000])), sink)
+    assert sink.getvalue() == LARGE[:200_000]
+
+
 @pytest.mark.parametrize("as_file", [True, False])
 def test_a_file_damaged_in_its_last_byte_has_written_nothing(identity: Path, tmp_path: Path, as_file: bool) -> None:
     raw = bytearray(sealed(LARGE))
