@@ -15,6 +15,7 @@ describe('what people read', () => {
   });
   it('dates and times, and nothing for what is none', () => {
     expect(formatDate('20260131', 'fr')).toBe('31/01/2026');
+    expect(formatDate('20260412', 'en')).toBe('12 Apr 2026');
     expect(formatDate('20260231', 'fr')).toBe('');
     expect(formatDate('1994', 'fr')).toBe('');
     expect(formatTime('093012.5')).toBe('09:30');

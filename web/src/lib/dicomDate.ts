@@ -6,7 +6,9 @@ export function formatDate(value: string, locale: string): string {
   if (!match) return '';
   const date = new Date(Date.UTC(Number(match[1]), Number(match[2]) - 1, Number(match[3])));
   if (date.getUTCDate() !== Number(match[3])) return '';
-  return new Intl.DateTimeFormat(locale, { day: '2-digit', month: '2-digit', year: 'numeric', timeZone: 'UTC' }).format(date);
+  // In English, figures alone would leave open which of them is the month.
+  const month = locale === 'en' ? 'short' : '2-digit';
+  return new Intl.DateTimeFormat(locale === 'en' ? 'en-GB' : locale, { day: '2-digit', month, year: 'numeric', timeZone: 'UTC' }).format(date);
 }
 
 export function formatTime(value: string): string {

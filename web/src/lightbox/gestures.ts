@@ -17,6 +17,7 @@ export class Gestures {
   #moved = { x: 0, y: 0 };
   #scrolled = 0;
   #wheel = 0;
+  #tapped = { at: -Infinity, x: 0, y: 0 };
 
   constructor(
     readonly box: LightBox,
@@ -59,8 +60,20 @@ export class Gestures {
 
   up = (event: PointerEvent): void => {
     this.#pointers.delete(event.pointerId);
-    this.#drag = 'none';
+    if (this.#drag !== 'pinch' && event.type === 'pointerup' && event.pointerType !== 'mouse') this.#tap(event);
+    // The finger left over from a pinch must not begin something else.
+    if (this.#pointers.size === 0) this.#drag = 'none';
+    else this.#drag = this.#pointers.size >= 2 ? 'pinch' : 'none';
   };
+
+  /** Two quick taps at one place show the whole picture. */
+  #tap(event: PointerEvent): void {
+    if (Math.hypot(this.#moved.x, this.#moved.y) > 12 * devicePixelRatio) return;
+    const { at, x, y } = this.#tapped;
+    const again = event.timeStamp - at < 350 && Math.hypot(event.clientX - x, event.clientY - y) < 32;
+    if (again) this.box.fit();
+    this.#tapped = { at: again ? -Infinity : event.timeStamp, x: event.clientX, y: event.clientY };
+  }
 
   wheel = (event: WheelEvent): void => {
     event.preventDefault();

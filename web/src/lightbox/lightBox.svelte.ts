@@ -158,6 +158,11 @@ export class LightBox {
     this.#timer = setTimeout(tick, 1000 / this.rate);
   }
 
+  /** Pictures a second, kept between 1 and 60; an empty field changes nothing. */
+  setRate(rate: number | null | undefined): void {
+    if (typeof rate === 'number' && Number.isFinite(rate)) this.rate = Math.min(Math.max(rate, 1), 60);
+  }
+
   pause(): void {
     clearTimeout(this.#timer);
     this.playing = false;
