@@ -48,18 +48,20 @@ def as_pdf(kit: Kit) -> bytes:
 
 def _heading(page: FPDF, text: str) -> None:
     page.ln(3.5)
-    _line(page, text, "helvetica", 11, bold=True, height=6.5)
+    _paragraph(page, text, bold=True)
+    page.ln(1)
 
 
 def _line(
     page: FPDF, text: str, font: str, size: float, *, bold: bool = False, height: float = LINE, border: bool = False
 ) -> None:
+    """Write text that must stay in one line; it has to fit between the margins."""
     page.set_font(font, "B" if bold else "", size)
     page.cell(0, height, text, border=1 if border else 0, align="C" if border else "L", new_x="LMARGIN", new_y="NEXT")
 
 
-def _paragraph(page: FPDF, text: str) -> None:
-    page.set_font("helvetica", "", 10)
+def _paragraph(page: FPDF, text: str, *, bold: bool = False) -> None:
+    page.set_font("helvetica", "B" if bold else "", 10)
     page.multi_cell(0, LINE, text, align="L", new_x="LMARGIN", new_y="NEXT")
 
 
