@@ -61,6 +61,6 @@ def parse(raw: bytes) -> KeyFile:
     except (ValueError, BadInput) as error:
         raise Damaged("A key file does not hold what it must.", "Restore keys/ from a backup.") from error
     file = KeyFile(identity, readers, paper)
-    if render(file) != raw:
+    if render(file) != raw or len({reader.person for reader in readers}) != len(readers):
         raise Damaged("A key file does not hold what it must.", "Restore keys/ from a backup.")
     return file

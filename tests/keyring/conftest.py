@@ -75,7 +75,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Archive:
     archive.identities["Dr Essai"], archive.ids["Dr Essai"] = owner.identity, owner.person.id
     for name, role in NAMES.items():
         secret = f"{PASSPHRASE}-{name}" if role != "technician" else ""
-        archive.change(owner, lambda changes, name=name, role=role, secret=secret: changes.join(name, role, False, secret))  # type: ignore[misc]  # noqa: E501
+        archive.change(
+            owner, lambda changes, name=name, role=role, secret=secret: changes.join(name, role, False, secret)
+        )  # type: ignore[misc]
         people = archive.people()
         person = people.by_name(name)
         people.close()
