@@ -109,9 +109,7 @@ def test_un_of_undefined_length_holds_a_sequence_in_implicit_vr() -> None:
 
 def test_un_is_implicit_even_where_a_length_looks_like_a_vr() -> None:
     text = b"x" * int.from_bytes(b"DS", "little")
-    data = (
-        explicit(0x00081140, "UN", item(implicit(0x00084000, text), undefined=True), length=UNDEFINED) + END
-    )
+    data = explicit(0x00081140, "UN", item(implicit(0x00084000, text), undefined=True), length=UNDEFINED) + END
     assert values(scan(data), "00081140") == [{"00084000": {"vr": "LT", "Value": [text.decode()]}}]
 
 
