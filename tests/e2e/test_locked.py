@@ -78,11 +78,18 @@ def test_health_and_status_answer_while_locked_and_say_how_many_images_wait(box:
     assert after["waiting"] == before["waiting"] + 1
 
 
-def locked_for(client: httpx.Client) -> bool:
+def reads(client: httpx.Client) -> bool:
+    """Return whether a session is answered with a result."""
+    with contextlib.suppress(httpx.TransportError):
+        return client.get("/dicom-web/studies").status_code == 200
+    return False
+
+
+def refused(client: httpx.Client) -> bool:
     """Return whether a session is answered 423; it must never be answered with a result again."""
     with contextlib.suppress(httpx.TransportError):
         answer = client.get("/dicom-web/studies")
-        assert answer.status_code in (401, 423, 503), answer.status_code
+        assert answer.status_code in (423, 503), answer.status_code
         return answer.status_code == 423
     return False
 
@@ -121,29 +128,27 @@ def test_after_a_lock_no_session_reads_and_images_are_still_taken(
     with box.login() as client:
         wait_for(lambda: client.get("/dicom-web/studies").json(), 10)
         lock(box, client)
-        wait_for(lambda: locked_for(client), 20)
+        if lock is by_killing_the_key_agent:
+            wait_for(lambda: not reads(client), 1)
+        wait_for(lambda: refused(client), 20)
         assert client.get("/api/status").json()["locked"] is True
         assert send([tiny("after", lock.__name__)], "127.0.0.1", box.dicom_port)[0].stored
         assert client.get("/api/session").status_code == 423
 
 
-def test_500_images_received_while_locked_are_listed_within_two_seconds_of_the_login(box: Box) -> None:
-    taken = []
+def test_500_images_received_while_locked_are_listed_within_two_seconds_of_the_login(own_box: Box) -> None:
+    taken: list[float] = []
     for batch in range(TRIES):  # Other programs on this machine may disturb a try.
-        box.lock()
-        with box.login() as client:
-            box.settled(client, 1)
-            before = box.count(client)
-        box.lock()
-        answers = send(slices(WHILE_LOCKED, batch), "127.0.0.1", box.dicom_port, associations=2)
+        answers = send(slices(WHILE_LOCKED, batch), "127.0.0.1", own_box.dicom_port, associations=2)
         assert all(answer.stored for answer in answers)
-        with box.client() as client:
+        with own_box.client() as client:
             began = time.monotonic()
             answer = client.post("/api/session", json={"user": OWNER, "password": PASSPHRASE})
             assert answer.status_code == 200, answer.text
-            wait_for(lambda: box.count(client) == before + WHILE_LOCKED, 60)
+            wait_for(lambda: own_box.count(client) == (batch + 1) * WHILE_LOCKED, 60)
             taken.append(time.monotonic() - began)
         print(f"{WHILE_LOCKED} images received while locked were listed {taken[-1]:.2f} s after the login began")
         if taken[-1] < LISTED_SECONDS:
             break
+        own_box.lock()
     assert min(taken) < LISTED_SECONDS
