@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from appliance import clock, logs, sockets
 from appliance.errors import EnvironmentProblem
-from appliance.hardening import lock_memory, no_dumps
+from appliance.hardening import lock_memory, no_dumps, without_numpy
 from appliance.notify import die_with_supervisor, tell_ready
 from appliance.paths import RunPaths, StatePaths
 from appliance.settings import Settings
@@ -33,6 +33,7 @@ MIB = 1024 * 1024
 
 def run_receiver(settings: Settings) -> None:
     """Receive images from modalities until told to stop."""
+    without_numpy()
     from appliance.archive.files import FileBackend
     from appliance.dicom.note import Source
     from appliance.dimse.receiver import Receiver
@@ -96,6 +97,7 @@ def run_decoder(settings: Settings) -> None:
 
 def run_web(settings: Settings) -> None:
     """Serve the pages and DICOMweb; end when the key agent ends, so that what was open is forgotten."""
+    without_numpy()
     import uvicorn
 
     _begin("web")

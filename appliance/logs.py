@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
 import traceback
 from pathlib import Path
 
-import structlog
+from appliance import clock
 
-FOREIGN = ("pynetdicom", "pydicom", "uvicorn", "sqlalchemy", "alembic", "asyncio")
+FOREIGN = ("pynetdicom", "pydicom", "uvicorn", "sqlalchemy", "alembic", "asyncio", "multipart")
+_process = {"name": ""}
 
 
 def configure(process: str) -> None:
@@ -18,31 +20,20 @@ def configure(process: str) -> None:
     for name in FOREIGN:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
         logging.getLogger(name).propagate = False
-    structlog.configure(
-        processors=[
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.add_log_level,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
     _process["name"] = process
     sys.excepthook = lambda _kind, error, _trace: log_unexpected(error)
     threading.excepthook = lambda failed: log_unexpected(failed.exc_value or SystemError())
 
 
-_process = {"name": ""}
-
-
 def log(event: str, **fields: object) -> None:
     """Write one line."""
-    structlog.get_logger().info(event, process=_process["name"], **fields)
+    line = {"at": clock.stamp(clock.now()), "process": _process["name"], "event": event, **fields}
+    sys.stderr.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+    sys.stderr.flush()
 
 
 def log_unexpected(error: BaseException) -> None:
     """Write where an unexpected error came from and of what kind it is, not what it says: that may quote a patient."""
     frames = traceback.extract_tb(error.__traceback__)[-6:]
     where = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
-    structlog.get_logger().error("unexpected", process=_process["name"], kind=type(error).__name__, where=where)
+    log("unexpected", kind=type(error).__name__, where=where)

@@ -16,15 +16,14 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from appliance import sockets
 from appliance.errors import EnvironmentProblem
 from appliance.logs import log
 from appliance.notify import SOCKET, SUPERVISOR
 from appliance.paths import RunPaths
-from appliance.settings import Settings
 
-PROCESSES = ("keyagent", "receiver", "decoder", "web")
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
 STABLE_SECONDS = 10.0
 STOP_SECONDS = 10.0
@@ -43,23 +42,30 @@ class Child:
     due: float = field(default=0.0)
 
 
-class Supervisor:
-    """Starts, watches and stops the four processes."""
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where the sockets are: the directory of the local ones, HOST:PORT of pages and DICOM."""
 
-    def __init__(self, settings: Settings, on_ready: Callable[[], None]) -> None:
+    run: Path
+    http: str
+    dicom: str
+
+
+class Supervisor:
+    """Starts, watches and stops the four processes, which read their settings from the environment as it is."""
+
+    def __init__(self, plan: Plan, on_ready: Callable[[], None]) -> None:
         """Bind every socket; :class:`EnvironmentProblem` when one cannot be had. ``on_ready`` is called once."""
-        self._settings = settings
         self._on_ready = on_ready
         self._stopping = False
-        run = settings.run_root
-        run.mkdir(mode=0o700, parents=True, exist_ok=True)
-        paths = RunPaths(run)
-        sockets.listen_tcp(settings.dicom).close()  # Only to say at once that it is taken.
+        plan.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        paths = RunPaths(plan.run)
+        sockets.listen_tcp(plan.dicom).close()  # Only to say at once that it is taken.
         self._children = {
             "keyagent": Child("keyagent", sockets.listen(paths.keyagent)),
             "decoder": Child("decoder", sockets.listen(paths.decoder)),
             "receiver": Child("receiver"),
-            "web": Child("web", sockets.listen_tcp(settings.http)),
+            "web": Child("web", sockets.listen_tcp(plan.http)),
         }
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._notify_name = f"@negatoscope-{secrets.token_hex(8)}"
@@ -100,7 +106,7 @@ class Supervisor:
 
     def _start(self, child: Child, now: float) -> None:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("LISTEN_")}
-        environment |= self._environment()
+        environment |= {SOCKET: self._notify_name, SUPERVISOR: str(os.getpid())}
         descriptors: tuple[int, ...] = ()
         if child.listener is not None:
             descriptors = (child.listener.fileno(),)
@@ -113,17 +119,6 @@ class Supervisor:
             start_new_session=True,
         )
         child.started, child.ready = now, False
-
-    def _environment(self) -> dict[str, str]:
-        settings = self._settings
-        return {
-            "NEGATO_STATE": str(settings.state.absolute()),
-            "NEGATO_RUN": str(settings.run_root.absolute()),
-            "NEGATO_HTTP": settings.http,
-            "NEGATO_DICOM": settings.dicom,
-            SOCKET: self._notify_name,
-            SUPERVISOR: str(os.getpid()),
-        }
 
     def _wait(self) -> float:
         now = time.monotonic()

@@ -15,7 +15,6 @@ from appliance.errors import EnvironmentProblem
 from appliance.paths import StatePaths
 from appliance.sealing.passphrase_key import calibrate
 from appliance.sealing.words import new_passphrase
-from appliance.upkeep.setup import set_up
 
 LOGIN_SECONDS = 0.4
 
@@ -31,6 +30,8 @@ def init(
 
     A passphrase needs 80 bits or more: six words drawn at random, or --generate fr.
     """
+    from appliance.upkeep.setup import set_up  # SQLAlchemy is loaded when it is needed
+
     settings = read_settings(state=state)
     passphrase = (
         new_passphrase("english" if generate == "en" else "french") if generate else read_passphrase(password_file)

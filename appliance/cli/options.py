@@ -13,7 +13,6 @@ from appliance import __version__
 from appliance.errors import BadInput
 from appliance.keyring.client import AgentClient, LeaseInfo
 from appliance.paths import RunPaths, StatePaths
-from appliance.people.store import People
 from appliance.settings import Settings
 from appliance.upkeep.layout import check_layout
 
@@ -60,6 +59,8 @@ def agent_of(settings: Settings) -> AgentClient:
 
 def log_in(settings: Settings, user: str, password_file: Path | None) -> tuple[AgentClient, str, LeaseInfo]:
     """Log somebody in at the key agent; return the client, the token and the lease."""
+    from appliance.people.store import People  # SQLAlchemy is loaded when it is needed
+
     agent = agent_of(settings)
     people = People(StatePaths(settings.state).system_db)
     person = people.by_name(user)

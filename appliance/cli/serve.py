@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated
 
 import typer
 
-from appliance import logs
 from appliance.cli.options import State
 from appliance.cli.read_settings import read_settings
 from appliance.paths import StatePaths
-from appliance.supervisor import Supervisor
 from appliance.upkeep.layout import check_layout
 
 
@@ -21,10 +21,14 @@ def serve(
 ) -> None:
     """Start receiver, key agent, decoder and pages; stay until Ctrl-C."""
     settings = read_settings(state=state, http=http, dicom=dicom)
-    logs.configure("supervisor")
     check_layout(StatePaths(settings.state))
-
-    def ready() -> None:
-        print(f"ready http://{settings.http}/ dicom {settings.ae_title}@{settings.dicom}", flush=True)
-
-    Supervisor(settings, ready).run()
+    environment = os.environ | {
+        "NEGATO_STATE": str(settings.state.absolute()),
+        "NEGATO_RUN": str(settings.run_root.absolute()),
+        "NEGATO_HTTP": settings.http,
+        "NEGATO_DICOM": settings.dicom,
+        "NEGATO_AE_TITLE": settings.ae_title,
+    }
+    # The supervisor stays for weeks and needs none of what reading a command line took: it replaces this program.
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, "-m", "appliance.cli.supervise"], environment)  # noqa: S606  # no shell

@@ -413,10 +413,12 @@ class Scanner:
 
     def _pad(self, rest: memoryview | bytes) -> None:
         assert self._padding is not None
+        zeros = len(rest) - len(bytes(rest).lstrip(b"\0"))
+        room = self._limits.padding - self._padding
+        if min(zeros, room) < len(rest):
+            self._bad("something that is not an element follows the data set", self._at + min(zeros, room))
         self._padding += len(rest)
         self._at += len(rest)
-        if self._padding > self._limits.padding or bytes(rest).strip(b"\0"):
-            self._bad("something that is not an element follows the data set", self._at)
 
     def _check_whole(self) -> None:
         frame, at = self._frame, self._at

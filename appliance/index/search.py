@@ -9,9 +9,10 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, select
 
 from appliance.dicom.matching import Condition, Query, matches
 from appliance.index import jsontext, levels, merge
-from appliance.index.compile import PLACES, STUDY_PLACES, Level, clause, owner
+from appliance.index.compile import PLACES, STUDY_PLACES, Level, clause, narrowing, owner
 from appliance.index.tables import BODY, INSTANCE, SERIES, STUDY, STUDY_TEXT
 
+CHUNK = 500  # values of one IN list
 CACHED = 256  # unpacked data sets kept during one search
 Statement = Any  # SQLAlchemy types a select by its columns; these are chosen while running
 Checks = list[tuple[Level, Condition]]
@@ -33,8 +34,9 @@ def search(connection: Connection, query: Query, base_url: str) -> tuple[bytes, 
         sql = None if place is None else clause(condition, place)
         if sql is None:
             checks.append((owner(query.level, condition.path), condition))
-        else:
-            where.append(sql)
+        narrowed = [sql] if sql is not None else narrowing(condition, place) if place is not None else []
+        if narrowed:
+            where.extend(narrowed)
             if condition.path in STUDY_PLACES:
                 joins.add("studies")
             elif place is not None and place.column.table is SERIES:
@@ -122,6 +124,8 @@ def _texts(query: Query, page: list[Row[Any]], stored: _Stored) -> list[bytes]:
             asked.append((level, tag))
     if not (above or asked or query.include_all):
         return [row.rendered for row in page]
+    for level in above:
+        stored.fetch_lines(level, page)
     texts = []
     for row in page:
         lines: dict[bytes, bytes] = {}
@@ -167,13 +171,20 @@ class _Stored:
             self._attributes[level, id_] = found
         return found
 
+    def fetch_lines(self, level: Level, page: list[Row[Any]]) -> None:
+        """Read the rendered lines of a whole page's studies or series at once."""
+        table = STUDY_TEXT if level == "studies" else SERIES
+        ids = sorted({_id(level, row) for row in page})
+        for start in range(0, len(ids), CHUNK):
+            wanted = select(table.c.id, table.c.rendered).where(table.c.id.in_(ids[start : start + CHUNK]))
+            for id_, rendered in self._connection.execute(wanted):
+                self._lines[level, id_] = jsontext.by_tag(rendered)
+
     def lines(self, level: Level, row: Row[Any]) -> dict[bytes, bytes]:
         """Return the rendered lines of the row's study or series, by tag."""
         id_ = _id(level, row)
         found = self._lines.get((level, id_))
         if found is None:
-            if len(self._lines) >= CACHED:
-                self._lines.clear()
             rendered = self._connection.execute(_RENDERED[level], {"id_": id_}).scalar_one()
             found = self._lines[level, id_] = jsontext.by_tag(rendered)
         return found

@@ -168,7 +168,7 @@ class Batch:
             series_rows.append(row | {"facts": jsontext.pack(series.facts)})
         for table, rows in ((STUDY, studies), (STUDY_TEXT, texts), (SERIES, series_rows)):
             if rows:
-                self._connection.execute(_upsert(table), rows)
+                self._connection.execute(_UPSERT[table.name], rows)
 
     def _find(self, table: Table, column: ColumnElement[Any], values: Iterable[Any]) -> Iterator[Sequence[Row[Any]]]:
         for chunk in _chunks(values):
@@ -192,6 +192,10 @@ def _upsert(table: Table) -> Insert:
     statement = insert(table)
     changed = {c.name: statement.excluded[c.name] for c in table.columns if c.name != "id"}
     return statement.on_conflict_do_update(index_elements=["id"], set_=changed)
+
+
+# Built once: making one takes SQLAlchemy longer than SQLite needs to run it.
+_UPSERT = {table.name: _upsert(table) for table in (STUDY, STUDY_TEXT, SERIES)}
 
 
 def _chunks(values: Iterable[Any]) -> Iterator[list[Any]]:

@@ -16,7 +16,7 @@ AET = "NEGATOSCOPE"
 def spread(files: list[Path], shares: int, folder: Path) -> list[Path]:
     """Return ``shares`` folders below ``folder`` that link to the files in turn."""
     targets = []
-    for share in range(shares):
+    for share in range(min(shares, len(files))):
         target = folder / f"share-{shares}-{share}"
         if not target.exists():
             target.mkdir(parents=True)

@@ -107,6 +107,18 @@ def test_un_of_undefined_length_holds_a_sequence_in_implicit_vr() -> None:
             }
 
 
+def test_un_is_implicit_even_where_a_length_looks_like_a_vr() -> None:
+    text = b"x" * int.from_bytes(b"DS", "little")
+    data = (
+        explicit(0x00081140, "UN", item(implicit(0x00084000, text), undefined=True), length=UNDEFINED) + END
+    )
+    assert values(scan(data), "00081140") == [{"00084000": {"vr": "LT", "Value": [text.decode()]}}]
+
+
+def test_un_is_little_endian_in_a_big_endian_data_set() -> None:
+    assert values(scan(explicit(0x00280010, "UN", b"\7\0", order=">"), BIG), "00280010") == [7]
+
+
 def test_un_of_a_known_attribute_is_read_as_what_it_is() -> None:
     sequence = item(implicit(0x00081155, b"1.2.3\0"))
     data = explicit(0x00081140, "UN", sequence) + explicit(0x00100010, "UN", b"DUPONT^Marie")

@@ -111,6 +111,14 @@ def test_a_value_longer_than_its_item_and_an_item_longer_than_its_sequence_are_r
             scan([explicit(0x00081140, "SQ", item(b"") + rest) + bytes(100)])
 
 
+def test_an_item_without_length_may_not_outlast_its_sequence() -> None:
+    body = item(NAME, undefined=True)
+    for length in range(1, len(body)):
+        with pytest.raises(BadInput, match=r"runs over the end|longer than"):
+            scan([explicit(0x00081140, "SQ", body, length=length) + NAME])
+    scan([explicit(0x00081140, "SQ", body) + NAME])
+
+
 def test_ten_million_tiny_elements_are_refused_soon() -> None:
     began = time.perf_counter()
     tiny = b"".join(explicit(0x00090000 | number, "US", b"") for number in range(0x1000, 0x9000))
@@ -247,6 +255,17 @@ def test_private_creators_do_not_fill_caches_or_memory(number: int) -> None:
             )
 
     assert peak(pieces(), IMPLICIT, SMALL, match="too large") < BOUND + 2_000_000
+
+
+def test_nothing_large_outlives_a_scan() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            creator = implicit(0x00090010, b"%05d" % number + b"x" * 60_000)
+            scan([creator + implicit(0x00091001, b"1234")], IMPLICIT)
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_meta_information_without_end_is_refused() -> None:

@@ -60,6 +60,7 @@ def test_errors_show_neither_key_nor_values(tmp_path: Path, caplog: pytest.LogCa
     caplog.set_level(0)
     index = Index.open(tmp_path / "index.db", KEY)
     shown = [repr(index), repr(index._file), repr(index._file._engine), str(index._file._engine.url)]
+    assert index._file._engine.hide_parameters
     with index._file.writing() as connection:
         connection.exec_driver_sql("DROP TABLE body")
     for action in (lambda: index.add([note(name=CANARY)]), lambda: Index.open(tmp_path / "index.db", bytes(32))):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +167,9 @@ def test_arrival_order_changes_no_answer(tmp_path: Path) -> None:
         for r in (1, 2)
         for i in (1, 2, 3, 4)
     ]
+    for n, one in enumerate(notes):
+        one.attributes["00081030"]["Value"] = [f"description {n % 5}"]
+        one.attributes["0008103E"]["Value"] = [f"series {n % 3}"]
     notes += [note(1, 1, 2, content="other bytes", received="2026-11-24T01:00:00.000Z", patient="P9")]
     notes += [note(2, 1, 1, extra={"00081030": None}, received="2026-11-24T01:00:00.000Z", content="earlier")]
     answers = []
@@ -187,3 +192,32 @@ def test_arrival_order_changes_no_answer(tmp_path: Path) -> None:
         )
         opened.close()
     assert all(answer == answers[0] for answer in answers)
+
+
+def test_readers_see_whole_batches_while_a_writer_writes(index: Index) -> None:
+    seen: list[tuple[int, int, int]] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            seen.append(index.counts())
+            study = ask(index, "studies")
+            assert not study or study[0]["00201208"]["Value"][0] % 10 == 0
+
+    with ThreadPoolExecutor(4) as pool:
+        watchers = [pool.submit(watch) for _ in range(3)]
+        for start in range(0, 200, 10):
+            index.add([note(1, 1, start + i) for i in range(10)])
+        done.set()
+        for watcher in watchers:
+            watcher.result(30)
+    assert index.counts() == (1, 1, 200)
+    assert all(instances % 10 == 0 for _, _, instances in seen)
+
+
+def test_what_json_cannot_hold_is_still_listed_as_json(index: Index) -> None:
+    odd = {"00189073": element("FD", float("nan"), float("inf")), "00104000": element("LT", "a\ud800b")}
+    index.add([note(extra=odd, name="A\udcffB")])
+    found = json.loads(index.metadata(uid(1), base_url=BASE) or b"")[0]
+    assert found["00189073"]["Value"] == ["NaN", "Infinity"]
+    assert ask(index, "studies", ("includefield", "all"))[0]["00104000"]["Value"] == ["a?b"]

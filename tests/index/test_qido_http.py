@@ -101,6 +101,7 @@ def test_a_study_carries_the_standards_attributes(root: str) -> None:
         ({}, [2, 1, 3]),
         ({"PatientName": "dupont"}, [1]),
         ({"PatientName": "lefevre^coelia"}, [2]),
+        ({"PatientName": "lef"}, []),
         ({"PatientName": "*^*"}, [2, 1, 3]),
         ({"PatientName": "山田"}, [3]),
         ({"PatientName": "山*"}, [3]),
