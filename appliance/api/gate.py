@@ -25,9 +25,12 @@ class Gate:
     def __init__(self, agent: AgentClient) -> None:
         self._agent = agent
         self._seen: dict[bytes, tuple[float, Reader]] = {}
+        self._shut = False
 
     def reader(self, request: Request) -> Reader:
         """Return who asks; :class:`Locked` while the archive is, else :class:`NotLoggedIn`."""
+        if self._shut:
+            raise _locked()
         token = request.cookies.get(COOKIE, "")
         digest, now = hashlib.sha256(token.encode()).digest(), time.monotonic()
         known = self._seen.get(digest)
@@ -43,6 +46,10 @@ class Gate:
         """Believe nothing of a token any more: it was logged out."""
         self._seen.pop(hashlib.sha256(token.encode()).digest(), None)
 
+    def shut(self) -> None:
+        """Let nobody through any more: the archive was locked, and this process ends. May be called from any thread."""
+        self._shut = True
+
     def _ask(self, token: str) -> Reader:
         if token:
             try:
@@ -52,8 +59,12 @@ class Gate:
             except NotLoggedIn:
                 pass
         if self._agent.locked():
-            raise Locked("The archive is locked.", "Log in to unlock it.")
+            raise _locked()
         raise NotLoggedIn("Nobody is logged in here.", "Log in first.")
+
+
+def _locked() -> Locked:
+    return Locked("The archive is locked.", "Log in to unlock it.")
 
 
 def open_to_all() -> None:
