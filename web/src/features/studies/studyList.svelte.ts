@@ -1,0 +1,126 @@
+/** The list in memory: what was asked, what came, what is new. Thrown away when the session ends. */
+import { ApiError } from '../../api/http';
+import { status } from '../../api/session';
+import { searchStudies } from '../../api/studies';
+import type { Study } from '../../api/types';
+import { fromField } from '../../lib/dicomDate';
+
+const PAGE = 50;
+/** the server's own limit on one answer is not known: a refresh asks for at most this many rows */
+const REFRESH = 200;
+const TYPING = 250;
+
+export class StudyList {
+  text = $state('');
+  modality = $state('');
+  /** as the date fields hold them: YYYY-MM-DD or "" */
+  from = $state('');
+  to = $state('');
+  studies = $state.raw<Study[]>([]);
+  total = $state(0);
+  waiting = $state(0);
+  loading = $state(true);
+  failed = $state(false);
+  /** keys that arrived while the page was open */
+  fresh = $state.raw<ReadonlySet<string>>(new Set());
+  /** how many arrived with the last change, to be announced */
+  arrived = $state(0);
+  scroll = 0;
+  #known = new Set<string>();
+  #controller = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #pending = false;
+  #busy = false;
+
+  readonly filtered = $derived(this.text.trim() !== '' || this.modality !== '' || this.from !== '' || this.to !== '');
+  readonly more = $derived(this.studies.length < this.total);
+
+  /** The reader changed the question: ask again once the typing pauses. */
+  ask(delay = TYPING): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#load('ask'), delay);
+  }
+
+  reset(): void {
+    this.text = this.modality = this.from = this.to = '';
+    this.ask(0);
+  }
+
+  async next(): Promise<void> {
+    if (!this.loading && this.more && !this.failed) await this.#load('next');
+  }
+
+  /** Something changed on the box; several changes in a row are one refresh. */
+  async changed(): Promise<void> {
+    if (this.#busy) {
+      this.#pending = true;
+      return;
+    }
+    this.#busy = true;
+    try {
+      do {
+        this.#pending = false;
+        await this.#load('refresh');
+      } while (this.#pending);
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+    this.#controller.abort();
+    this.studies = [];
+    this.fresh = new Set();
+    this.#known.clear();
+    this.text = this.modality = this.from = this.to = '';
+    this.total = this.waiting = this.arrived = 0;
+  }
+
+  async #load(why: 'ask' | 'next' | 'refresh'): Promise<void> {
+    // A refresh must not take an answer away that the reader is waiting for.
+    if (why === 'refresh' && this.loading && this.studies.length > 0) why = 'ask';
+    this.#controller.abort();
+    const controller = new AbortController();
+    this.#controller = controller;
+    if (why !== 'refresh') this.loading = true;
+    const offset = why === 'next' ? this.studies.length : 0;
+    const limit = why === 'refresh' ? Math.min(Math.max(this.studies.length, PAGE), REFRESH) : PAGE;
+    const search = { text: this.text.trim(), modality: this.modality, date_from: fromField(this.from), date_to: fromField(this.to), offset, limit };
+    try {
+      const [found, box] = await Promise.all([searchStudies(search, controller.signal), status(controller.signal)]);
+      if (controller.signal.aborted) return;
+      this.#take(why, found.studies, found.total);
+      this.waiting = box.waiting;
+      this.failed = false;
+    } catch (error) {
+      if (controller.signal.aborted) return;
+      if (why === 'refresh' && error instanceof ApiError && error.code === 'unreachable') return;
+      this.failed = true;
+    } finally {
+      if (this.#controller === controller) this.loading = false;
+    }
+  }
+
+  #take(why: 'ask' | 'next' | 'refresh', rows: Study[], total: number): void {
+    if (why === 'next') {
+      const here = new Set(this.studies.map((study) => study.key));
+      this.studies = [...this.studies, ...rows.filter((study) => !here.has(study.key))];
+    } else {
+      if (why === 'refresh') {
+        // Rows beyond the refreshed ones stay; those are older.
+        const here = new Set(rows.map((study) => study.key));
+        const rest = this.studies.slice(REFRESH).filter((study) => !here.has(study.key));
+        const newcomers = rows.filter((study) => !this.#known.has(study.key));
+        if (newcomers.length > 0) {
+          this.fresh = new Set([...this.fresh, ...newcomers.map((study) => study.key)]);
+          this.arrived = newcomers.length;
+        }
+        rows = [...rows, ...rest];
+      }
+      this.studies = rows;
+    }
+    for (const study of rows) this.#known.add(study.key);
+    this.total = total;
+  }
+}
