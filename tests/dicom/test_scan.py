@@ -74,10 +74,7 @@ def test_sequences_of_either_kind_nest(undefined: bool) -> None:
     inner = explicit(0x00080100, "SH", b"CODE")
     for _ in range(20):
         body = item(inner, undefined=undefined) + item(b"", undefined=undefined)
-        if undefined:
-            inner = explicit(0x0040A730, "SQ", body, length=UNDEFINED) + END
-        else:
-            inner = explicit(0x0040A730, "SQ", body)
+        inner = explicit(4237104, "SQ", body, length=UNDEFINED) + END if undefined else explicit(4237104, "SQ", body)
     here = scan(inner + NAME).attributes
     assert here["00100010"]["Value"] == [{"Alphabetic": "DUPONT^Marie"}]
     for _ in range(20):
