@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from appliance.api.events import Events
+    from appliance.api.gate import Gate
     from appliance.archive.files import FileBackend
     from appliance.ingest.desk import Desk
 
@@ -117,6 +118,7 @@ def run_web(settings: Settings) -> None:
     server = uvicorn.Server(config)
 
     def end() -> None:
+        web.gate.shut()
         web.events.close()
         server.should_exit = True
 
@@ -139,6 +141,7 @@ class _Web:
     archive: FileBackend
     desk: Desk
     events: Events
+    gate: Gate
 
 
 def _web(settings: Settings) -> _Web:
@@ -184,7 +187,7 @@ def _web(settings: Settings) -> _Web:
         dicomweb_router(gate.reader, desk.index, pictures, admit),
     ]
     app = build(gate, routers, page_directory(settings.web_root), settings.hosts)
-    return _Web(app, archive, desk, events)
+    return _Web(app, archive, desk, events, gate)
 
 
 def _begin(process: str) -> None:

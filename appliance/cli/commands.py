@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import index, init, keys, rotate, run, serve, status, user
+from appliance.cli import bench, index, init, keys, rotate, run, serve, status, user
 from appliance.cli.open import open_command
 from appliance.cli.options import show_version
 
@@ -25,6 +25,7 @@ app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("unlock")(keys.unlock)
 app.command("lock")(keys.lock)
+app.command("bench")(bench.bench)
 app.command("rotate")(rotate.rotate)
 app.add_typer(index.app, name="index")
 app.add_typer(user.app, name="user")

@@ -2,7 +2,9 @@
 
 An image goes to the shelves and into the index; an identical copy is dropped; another image under the same
 SOPInstanceUID is kept on the shelf but quarantined by a decision, never shown in place of the first. The order is
-decision, shelves, index: after a crash at any point the next run ends in the same state.
+decision, index, shelves: after a crash at any point the next run ends in the same state, since an object is found in
+the inbox as well as on its shelf. The shelves come last because syncing their many directories takes longer than all
+else, and a reader who has just logged in waits for the list.
 """
 
 from __future__ import annotations
@@ -58,10 +60,13 @@ class Settler:
         self._index = index
 
     def run(self, moment: datetime) -> Iterator[Settled]:
-        """Settle all that is there now, batch by batch, yielding after each what it did."""
+        """Settle all that is there now, batch by batch, yielding after each what it did; then fill the shelves."""
         waiting = iter([i for i in self._archive.inbox() if i not in self._damaged])
+        judged: list[str] = []
         while batch := list(islice(waiting, BATCH)):
-            yield self._settle(batch, moment)
+            yield self._settle(batch, moment, judged)
+        if judged:
+            self._archive.shelve(judged)
 
     def catch_up(self, progress: Callable[[int, int], None] = lambda _done, _all: None) -> int:
         """Index what is on a shelf and neither indexed nor quarantined; return how many objects that were.
@@ -93,7 +98,8 @@ class Settler:
                 found.add(str(decision["object"]))
         return found
 
-    def _settle(self, batch: list[str], moment: datetime) -> Settled:
+    def _settle(self, batch: list[str], moment: datetime, judged: list[str]) -> Settled:
+        """Judge one batch; append to ``judged`` what belongs on the shelves."""
         read, damaged = self._read(batch, "settle")
         self._damaged.update(damaged)
         known = self._index.known([note.sop_instance for note in read])
@@ -106,17 +112,16 @@ class Settler:
                 new.append(note)
                 known[note.sop_instance] = Known(note.object, note.dataset_sha256)
             elif first.object == note.object:
-                new.append(note)  # Indexed before a crash kept it from the shelf.
+                new.append(note)  # A crash came between index and shelf.
             elif first.dataset_sha256 == note.dataset_sha256:
                 copies.append(note.object)
             else:
                 conflicts.append(note)
         for note in conflicts:
             self._decide({"kind": "quarantine", "object": note.object, "at": stamp(moment), "by": "settle"})
-        if new or conflicts:
-            self._archive.shelve([note.object for note in (*new, *conflicts)])
         if new:
             self._index.add(new)
+        judged.extend(note.object for note in (*new, *conflicts))
         if copies:
             self._archive.discard(copies)
         for object_id in damaged:

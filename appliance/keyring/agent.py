@@ -66,7 +66,7 @@ class Agent:
     def status(self) -> dict[str, Any]:
         """Tell whether the archive is locked."""
         with self._lock:
-            return {"locked": not self._epochs, "leases": self._leases.people(time.monotonic())}
+            return {"locked": not self._epochs or self.over.is_set(), "leases": self._leases.people(time.monotonic())}
 
     def login(self, person: str, passphrase: str) -> dict[str, Any]:
         """Open a person's slot and give out a lease. One at a time: each costs much memory by design."""
@@ -152,7 +152,11 @@ class Agent:
         return list({str(identity.recipient()): identity for identity in found if identity is not None}.values())
 
     def _finish(self) -> None:
-        self.over.set()
+        """Serve no key any more; the process ends right after, and its memory with it."""
+        with self._lock:
+            self.over.set()
+            self._epochs = {}
+            self._leases.end_all()
         self._tell()
 
     def _tell(self) -> None:

@@ -74,6 +74,10 @@ class LeaseTable:
         """End a lease; return it, or ``None`` if there was none."""
         return self._leases.pop(_digest(token), None)
 
+    def end_all(self) -> None:
+        """End every lease."""
+        self._leases = {}
+
     def expire(self, now: float) -> None:
         """Drop what has ended."""
         self._leases = {
