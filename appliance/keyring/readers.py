@@ -47,7 +47,7 @@ class KeyFile:
 def render(file: KeyFile) -> bytes:
     """Return the plaintext of a key file, ASCII lines."""
     lines = [f"# reader {reader.person} {reader.recipient}" for reader in file.readers]
-    return "\n".join([*lines, f"# paper {file.paper}", file.identity.reveal(), ""]).encode("ascii")
+    return "\n".join([file.identity.reveal(), *lines, f"# paper {file.paper}", ""]).encode("ascii")
 
 
 def parse(raw: bytes) -> KeyFile:

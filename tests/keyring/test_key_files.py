@@ -111,6 +111,19 @@ def test_a_new_epoch_is_seen_without_a_restart(archive: Archive) -> None:
         assert watch.current().number == number
 
 
+def test_a_new_epoch_is_seen_even_if_the_clock_of_the_files_did_not_move(archive: Archive) -> None:
+    """A directory that changes twice within a tick of the kernel's clock keeps its time stamp."""
+    opened = open_key_file(archive.paths, 1, "notes", archive.paper)
+    assert opened is not None
+    os.utime(archive.paths.keys)
+    stamp = archive.paths.keys.stat().st_mtime_ns
+    watch = EpochWatch(archive.paths)
+    assert watch.current().number == 1
+    make_epoch(archive.paths, 2, {"notes": opened.readers, "images": opened.readers}, opened.paper)
+    os.utime(archive.paths.keys, ns=(stamp, stamp))
+    assert watch.current().number == 2
+
+
 def test_an_epoch_that_stays_costs_one_look_at_the_directory(archive: Archive) -> None:
     old = time.time() - 3600
     os.utime(archive.paths.keys, (old, old))
