@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.clock import stamp
-from appliance.errors import Damaged
+from appliance.errors import Damaged, StorageFull
 
 FIRST = "0" * 64
 LONGEST_LINE = 8 * 1024 * 1024
@@ -34,23 +34,32 @@ class AuditLog:
         """
         self._lock = threading.Lock()
         self._path = path
-        self._seq, self._prev, torn = _tail(path)
+        self._seq, self._prev, self._torn = _tail(path)
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        if torn:
-            os.write(self._fd, b"\n")
 
     def append(self, moment: datetime, event: str, **fields: Any) -> None:
-        """Write one line and return once it is durable."""
+        """Write one line and return once it is durable; :class:`StorageFull` when there is no room for it."""
         with self._lock:
             line: dict[str, Any] = {"seq": self._seq + 1, "at": stamp(moment), "event": event, **fields}
             line["prev"] = self._prev
             digest = line_hash(line)
             line["hash"] = digest
             raw = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-            if os.write(self._fd, raw) != len(raw):
-                raise OSError("The audit line was cut short.")
-            os.fdatasync(self._fd)
+            try:
+                self._write(raw)
+            except OSError as error:
+                raise StorageFull("The disk is full: what leaves no trace is not done.", "Free space.") from error
             self._seq, self._prev = self._seq + 1, digest
+
+    def _write(self, raw: bytes) -> None:
+        """Write and sync a whole line; of one that did not fit, what was written is closed off before the next."""
+        if self._torn:
+            raw = b"\n" + raw
+        written = os.write(self._fd, raw)
+        self._torn = written != len(raw)
+        if self._torn:
+            raise OSError("The audit line was cut short.")
+        os.fdatasync(self._fd)
 
     def close(self) -> None:
         """Close the file; the log cannot be used afterwards."""
