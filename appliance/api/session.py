@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 
 from appliance.api.errors import answer_error
 from appliance.api.gate import COOKIE, Gate, open_to_all
-from appliance.errors import EnvironmentProblem, Refused
+from appliance.errors import EnvironmentProblem, NegatoError, Refused
 from appliance.keyring.client import AgentClient
 from appliance.people.store import People
 from appliance.retrieve.reading import Reader
@@ -53,9 +53,14 @@ def session_router(
             token, lease = await asyncio.to_thread(agent.login, person.id if person else "", credentials.password)
         except Refused as error:
             return answer_error(error, 401)  # type: ignore[return-value]  # FastAPI passes a Response through
-        found = people.by_id(lease.person)
-        if found is None or not await asyncio.to_thread(wait_open, OPENING_SECONDS):
-            raise EnvironmentProblem("The archive did not open.", "Try again; if it stays, ask for help.")
+        try:
+            found = people.by_id(lease.person)
+            if found is None or not await asyncio.to_thread(wait_open, OPENING_SECONDS):
+                raise EnvironmentProblem("The archive did not open.", "Try again; if it stays, ask for help.")
+        except NegatoError:
+            # Nobody gets this token: the lease would keep the keys in memory for nobody.
+            await asyncio.to_thread(agent.logout, token)
+            raise
         answer = JSONResponse(Session(user=found.name, role=found.role).model_dump())
         answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=request.url.scheme == "https")
         return answer  # type: ignore[return-value]  # FastAPI passes a Response through

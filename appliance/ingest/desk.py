@@ -38,6 +38,7 @@ class Desk:
         self._clock = clock
         self._on_change = on_change
         self._index: Index | None = None
+        self._failure: NegatoError | None = None
         self._opened = threading.Event()
         self._ended = threading.Event()
 
@@ -46,21 +47,27 @@ class Desk:
         threading.Thread(target=self._follow, args=(on_end,), name="desk", daemon=True).start()
 
     def index(self) -> Index:
-        """Return the open index; :class:`Locked` when there is none."""
+        """Return the open index; :class:`Locked` when there is none, the reason when it could not be opened."""
+        if self._failure is not None:
+            raise type(self._failure)(self._failure.message, self._failure.next_step)
         index = self._index
         if index is None:
             raise Locked("The archive is locked.", "Log in to unlock it.")
         return index
 
     def wait_open(self, seconds: float) -> bool:
-        """Return whether the index was open within ``seconds``."""
-        return self._opened.wait(seconds)
+        """Return whether the index was open within ``seconds``; raise the reason when it cannot be opened."""
+        opened = self._opened.wait(seconds)
+        if opened:
+            self.index()
+        return opened
 
     def _follow(self, on_end: Callable[[], None]) -> None:
         try:
             for locked in self._agent.watch(AGENT_SECONDS):
-                if not locked and self._index is None:
-                    self._open()
+                if locked or self._index is not None or self._failure is not None:
+                    continue
+                if self._try_open():
                     threading.Thread(target=self._work, name="settle", daemon=True).start()
         except NegatoError as error:
             log("desk.stopped", reason=type(error).__name__, message=error.message)
@@ -68,6 +75,17 @@ class Desk:
             log_unexpected(error)
         self._ended.set()
         on_end()
+
+    def _try_open(self) -> bool:
+        """Open the index; what stands in the way is told to whoever asks for it, until the next lock."""
+        try:
+            self._open()
+        except NegatoError as error:
+            log("desk.closed", reason=type(error).__name__, message=error.message)
+            self._failure = error
+            self._opened.set()
+            return False
+        return True
 
     def _open(self) -> None:
         token = self._agent.job()
