@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 
@@ -27,7 +28,7 @@ class Gate:
         self._seen: dict[bytes, tuple[float, Reader]] = {}
         self._shut = False
 
-    def reader(self, request: Request) -> Reader:
+    async def reader(self, request: Request) -> Reader:
         """Return who asks; :class:`Locked` while the archive is, else :class:`NotLoggedIn`."""
         if self._shut:
             raise _locked()
@@ -37,9 +38,11 @@ class Gate:
         if known is not None and now < known[0]:
             reader = known[1]
         else:
-            reader = self._ask(token)
+            reader = await asyncio.to_thread(self._ask, token)
             self._seen = {key: kept for key, kept in self._seen.items() if now < kept[0]}
             self._seen[digest] = (now + TRUSTED_SECONDS, reader)
+            if self._shut:
+                raise _locked()
         return reader
 
     def forget(self, token: str) -> None:
@@ -67,5 +70,5 @@ def _locked() -> Locked:
     return Locked("The archive is locked.", "Log in to unlock it.")
 
 
-def open_to_all() -> None:
+async def open_to_all() -> None:
     """Mark a route that asks for no session; every other one must name :meth:`Gate.reader`."""

@@ -20,6 +20,7 @@ from appliance.dicom.part10 import file_head
 from appliance.dicom.uids import IMPLEMENTATION_UID, IMPLEMENTATION_VERSION, is_valid_uid
 from appliance.dimse.classes import storage_classes
 from appliance.dimse.guard import GuardedSocket
+from appliance.dimse.reactor import wake_instead_of_polling
 from appliance.dimse.status import PROCESSING_FAILURE, SUCCESS, status_of
 from appliance.errors import BadInput, NegatoError
 from appliance.ingest.receive import Admission
@@ -139,7 +140,8 @@ class _Handler(RequestHandler):
         association = Association(self.ae, MODE_ACCEPTOR)
         association._server = self.server
         association.name = f"AcceptorThread {association.name}"  # By this word the server finds its associations.
-        association.set_socket(GuardedSocket(association, self.request, LONGEST_PDU + 6, self.server.largest))
+        waker = wake_instead_of_polling(association)
+        association.set_socket(GuardedSocket(association, self.request, LONGEST_PDU + 6, self.server.largest, waker))
         acceptor = association.acceptor
         acceptor.maximum_length = self.ae.maximum_pdu_size
         acceptor.ae_title = self.server.ae_title
