@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import index, init, keys, run, serve, status
+from appliance.cli import audit, index, init, keys, run, serve, status
 from appliance.cli.open import open_command
 from appliance.cli.options import show_version
 
@@ -26,6 +26,7 @@ app.command("status")(status.status)
 app.command("unlock")(keys.unlock)
 app.command("lock")(keys.lock)
 app.add_typer(index.app, name="index")
+app.add_typer(audit.app, name="audit")
 
 
 @app.command("open")
