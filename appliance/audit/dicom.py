@@ -16,7 +16,7 @@ DCM, OURS = "DCM", "99NEGATO"
 SUCCESS, MINOR, SERIOUS = "0", "4", "8"
 SECURITY_SERVER, APPLICATION_SERVER = "6", "4"  # AuditSourceTypeCode
 SYSTEM_OBJECT, REPORT, SECURITY_RESOURCE = "2", "3", "13"  # ParticipantObjectTypeCode, -Role
-NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+NOT_XML = re.compile("[^\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class Code(NamedTuple):
@@ -115,7 +115,7 @@ def _object(root: ET.Element, identifier: str, role: str, kind: Code, details: M
     _code(element, "ParticipantObjectIDTypeCode", kind)
     ET.SubElement(element, "ParticipantObjectName").text = identifier
     for name, value in details.items():
-        raw = base64.b64encode(_text(value).encode()).decode("ascii")
+        raw = base64.b64encode(str(value).encode("utf-8", "replace")).decode("ascii")
         ET.SubElement(element, "ParticipantObjectDetail", type=name, value=raw)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 FIRST = "0" * 64
 LONGEST_LINE = 1024 * 1024
 
-_BEYOND_HASH = re.compile(r'"hash":"[0-9a-f]{64}..')
+_BEYOND_HASH = re.compile(rb'"hash":"[0-9a-f]{64}..', re.DOTALL)
 
 
 def render(fields: Mapping[str, Any]) -> bytes:
@@ -57,7 +57,7 @@ def is_torn(raw: bytes, seq: int) -> bool:
     if raw[: len(start)] != start[: len(raw)]:
         return False
     text = raw.decode("utf-8", "ignore") if _cut_letter(raw) else raw.decode("utf-8", "surrogateescape")
-    if _BEYOND_HASH.search(text) or any("\udc80" <= letter <= "\udcff" for letter in text):
+    if _BEYOND_HASH.search(raw) or any("\udc80" <= letter <= "\udcff" for letter in text):
         return False
     try:
         json.loads(text)

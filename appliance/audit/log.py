@@ -93,17 +93,16 @@ class AuditLog:
         while True:
             if self._fd < 0:
                 self._fd, self._size, self._head = _open(self._path), -1, Head(0, FIRST)
-            fd = self._fd
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            try:
-                if _same_file(fd, self._path):
-                    self._catch_up()
-                    yield
-                    return
-            finally:
-                fcntl.flock(fd, fcntl.LOCK_UN)
-            os.close(fd)
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            if _same_file(self._fd, self._path):
+                break
+            os.close(self._fd)
             self._fd = -1
+        try:
+            self._catch_up()
+            yield
+        finally:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def _catch_up(self) -> None:
         size = os.fstat(self._fd).st_size
