@@ -38,7 +38,7 @@ def run_receiver(settings: Settings) -> None:
     from appliance.dicom.note import Source
     from appliance.dimse.receiver import Receiver
     from appliance.ingest.receive import Admission
-    from appliance.keyring.public import current_epoch
+    from appliance.keyring.public import current_epoch, refuse_if_exchanged
 
     _begin("receiver")
     paths = _state(settings)
@@ -48,6 +48,7 @@ def run_receiver(settings: Settings) -> None:
     largest = settings.largest_mib * MIB
 
     def admit(source: Source) -> Admission:
+        refuse_if_exchanged(paths)
         return Admission(archive, epoch, source, largest)
 
     receiver = Receiver(settings.ae_title, admit, clock.now, settings.associations, largest)
@@ -78,7 +79,7 @@ def run_keyagent(settings: Settings) -> None:
     run = RunPaths(settings.run_root)
     listener = sockets.handed_down() or sockets.listen(run.keyagent)
     leases = LeaseTable(idle=settings.idle_minutes * 60, longest=settings.session_hours * 3600)
-    agent = Agent(paths, AuditLog(paths.audit_log("keyagent")), leases)
+    agent = Agent(paths, AuditLog(paths, "keyagent"), leases)
     _on_stop(agent.over.set)
     _ready("keyagent")
     serve(listener, agent)
@@ -159,7 +160,7 @@ def _web(settings: Settings) -> _Web:
     from appliance.ingest.desk import Desk
     from appliance.ingest.receive import Admission
     from appliance.keyring.client import AgentClient
-    from appliance.keyring.public import current_epoch
+    from appliance.keyring.public import current_epoch, refuse_if_exchanged
     from appliance.people.store import People
     from appliance.retrieve.decoder import Decoder
     from appliance.retrieve.pictures import Pictures
@@ -173,6 +174,7 @@ def _web(settings: Settings) -> _Web:
     desk = Desk(paths, archive, agent, clock.now, events.changed)
 
     def admit(source: Source) -> Admission:
+        refuse_if_exchanged(paths)
         return Admission(archive, current_epoch(paths), source, settings.largest_mib * MIB)
 
     routers = [

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import bench, index, init, keys, run, serve, status
+from appliance.cli import audit, bench, index, init, keys, run, serve, status
 from appliance.cli.open import open_command
 from appliance.cli.options import show_version
 
@@ -27,6 +27,7 @@ app.command("unlock")(keys.unlock)
 app.command("lock")(keys.lock)
 app.command("bench")(bench.bench)
 app.add_typer(index.app, name="index")
+app.add_typer(audit.app, name="audit")
 
 
 @app.command("open")

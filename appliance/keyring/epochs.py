@@ -19,6 +19,17 @@ from appliance.sealing.writer import seal
 KINDS: tuple[Kind, ...] = ("notes", "images")
 
 
+class ExchangedKey(Damaged):
+    """A public key does not belong to the identity beside it; ``file`` is its name."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__(
+            f"The public key {file} is not ours: somebody may have exchanged it.",
+            "Disconnect the box and ask for help; images received since then may be readable by a stranger.",
+        )
+        self.file = file
+
+
 @dataclass(frozen=True, slots=True)
 class OpenEpoch:
     """The identities of one epoch that a person's own identity opened; ``None`` for what was not granted."""
@@ -44,8 +55,8 @@ def make_epoch(paths: StatePaths, number: int, readers: dict[Kind, Sequence[Reci
 def open_epochs(paths: StatePaths, person: Identity) -> list[OpenEpoch]:
     """Open what ``person`` may of every epoch, newest first.
 
-    Raises :class:`Damaged` when an identity does not belong to the recipient that lies beside it: somebody who could
-    swap the public key would have every new image sealed to himself.
+    Raises :class:`ExchangedKey` when an identity does not belong to the recipient that lies beside it: somebody who
+    could swap the public key would have every new image sealed to himself.
     """
     opened = []
     for number in reversed(epoch_numbers(paths)):
@@ -69,8 +80,5 @@ def _open_one(paths: StatePaths, number: int, kind: Kind, person: Identity) -> I
     except ValueError as error:
         raise Damaged(f"The key file {path.name} is damaged.", "Restore keys/ from a backup.") from error
     if str(identity.recipient()) != str(read_recipient(paths, number, kind)):
-        raise Damaged(
-            f"The public key of epoch {number} ({kind}) is not ours: somebody may have exchanged it.",
-            "Disconnect the box and ask for help; images received since then may be readable by a stranger.",
-        )
+        raise ExchangedKey(paths.epoch_recipient(number, kind).name)
     return identity
