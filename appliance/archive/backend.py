@@ -7,7 +7,8 @@ The contract, which one test suite states for every backend:
 * ``admit`` returns only once object and note are both durable in the inbox under the object's id. If it raises,
   neither is listed. The order between the two is not promised; a lone half is never listed.
 * ``inbox`` lists whole pairs only. ``shelve`` moves a pair from the inbox to the shelves and may be repeated after a
-  crash; it returns only once the move is durable. ``discard`` takes a pair out of the inbox.
+  crash; it returns only once the move is durable. A pair whose move was cut short is still listed in the inbox.
+  ``discard`` takes a pair out of the inbox.
 * ``shelved`` lists whole pairs only.
 * ``erase`` deletes a pair for good wherever it is, and what was derived from it, the note first: what a killed run
   leaves is a lone object, which is never listed. It may be repeated; it returns only once all of it is durable.

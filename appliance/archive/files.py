@@ -105,20 +105,23 @@ class FileBackend:
             raise
 
     def inbox(self) -> list[str]:
-        """Return the ids of whole pairs, by time of arrival."""
-        found: dict[str, int] = {}
-        halves: dict[str, int] = {}
+        """Return the ids of whole pairs, by time of arrival; the object may have reached its shelf before its note."""
+        objects: set[str] = set()
+        notes: dict[str, int] = {}
         with os.scandir(self._paths.inbox) as entries:
             for entry in entries:
-                name = entry.name.split(".", 1)[0]
+                name, _, ending = entry.name.partition(".")
                 if not ID.fullmatch(name):
                     continue
-                try:
-                    found[name] = entry.stat().st_mtime_ns
-                except FileNotFoundError:
-                    continue
-                halves[name] = halves.get(name, 0) + 1
-        return sorted((name for name, count in halves.items() if count == 2), key=lambda name: (found[name], name))
+                if f".{ending}" == OBJECT:
+                    objects.add(name)
+                elif f".{ending}" == NOTE:
+                    try:
+                        notes[name] = entry.stat().st_mtime_ns
+                    except FileNotFoundError:
+                        continue
+        whole = (name for name in notes if name in objects or self._shelf_object(name).exists())
+        return sorted(whole, key=lambda name: (notes[name], name))
 
     def inbox_stamp(self) -> int:
         """Return a number that changes whenever something arrives in or leaves the inbox."""
@@ -131,10 +134,12 @@ class FileBackend:
         self._move([(self._inbox_note(i), self._shelf_note(i)) for i in ids])
 
     def discard(self, object_ids: Iterable[str]) -> None:
-        """Remove the note first: a lone object in the inbox is not listed."""
+        """Remove the note first: a lone object is not listed, be it in the inbox or half way to its shelf."""
         for object_id in object_ids:
             self._inbox_note(object_id).unlink(missing_ok=True)
             self._inbox_object(object_id).unlink(missing_ok=True)
+            if not self._shelf_note(object_id).exists():
+                self._shelf_object(object_id).unlink(missing_ok=True)
         _sync_directory(self._paths.inbox)
 
     def shelved(self) -> Iterator[str]:
