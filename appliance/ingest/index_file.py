@@ -45,5 +45,14 @@ def index_lock(paths: StatePaths) -> Iterator[None]:
 
 
 def inode(paths: StatePaths) -> int:
-    """Return the inode of the index file: another one means that it was rebuilt."""
-    return paths.index_db.stat().st_ino
+    """Return the inode of the index file: another one means that it was rebuilt, 0 that it is gone."""
+    try:
+        return paths.index_db.stat().st_ino
+    except FileNotFoundError:
+        return 0
+
+
+def remove_index(paths: StatePaths) -> None:
+    """Delete the index, which can be made again from notes and decisions. The caller holds the index lock."""
+    for suffix in ("", "-wal", "-shm"):
+        paths.index_db.with_name(paths.index_db.name + suffix).unlink(missing_ok=True)
