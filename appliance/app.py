@@ -38,7 +38,7 @@ def run_receiver(settings: Settings) -> None:
     from appliance.dicom.note import Source
     from appliance.dimse.receiver import Receiver
     from appliance.ingest.receive import Admission
-    from appliance.keyring.public import EpochWatch
+    from appliance.keyring.public import EpochWatch, refuse_if_exchanged
 
     _begin("receiver")
     paths = _state(settings)
@@ -49,6 +49,7 @@ def run_receiver(settings: Settings) -> None:
     largest = settings.largest_mib * MIB
 
     def admit(source: Source) -> Admission:
+        refuse_if_exchanged(paths)
         return Admission(archive, epochs.current(), source, largest)
 
     receiver = Receiver(settings.ae_title, admit, clock.now, settings.associations, largest)
@@ -79,7 +80,7 @@ def run_keyagent(settings: Settings) -> None:
     run = RunPaths(settings.run_root)
     listener = sockets.handed_down() or sockets.listen(run.keyagent)
     leases = LeaseTable(idle=settings.idle_minutes * 60, longest=settings.session_hours * 3600)
-    agent = Agent(paths, AuditLog(paths.audit_log("keyagent")), leases)
+    agent = Agent(paths, AuditLog(paths, "keyagent"), leases)
     _on_stop(agent.over.set)
     _ready("keyagent")
     serve(listener, agent)
@@ -160,7 +161,7 @@ def _web(settings: Settings) -> _Web:
     from appliance.ingest.desk import Desk
     from appliance.ingest.receive import Admission
     from appliance.keyring.client import AgentClient
-    from appliance.keyring.public import EpochWatch
+    from appliance.keyring.public import EpochWatch, refuse_if_exchanged
     from appliance.people.store import People
     from appliance.retrieve.decoder import Decoder
     from appliance.retrieve.pictures import Pictures
@@ -176,6 +177,7 @@ def _web(settings: Settings) -> _Web:
     epochs = EpochWatch(paths)
 
     def admit(source: Source) -> Admission:
+        refuse_if_exchanged(paths)
         return Admission(archive, epochs.current(), source, settings.largest_mib * MIB)
 
     routers = [

@@ -27,6 +27,8 @@ class StatePaths:
         self.key_journal = self.keys / "journal.json"
         self.system_db = root / "system.db"
         self.audit = root / "audit"
+        self.alarm = root / "alarm"
+        self.exchanged = self.alarm / "recipients"
         self.tmp = root / "tmp"
 
     def slot(self, person: str) -> Path:
@@ -48,6 +50,19 @@ class StatePaths:
     def audit_log(self, process: str) -> Path:
         """Return the audit log that one process appends to."""
         return self.audit / f"{process}.log"
+
+    def audit_segment(self, process: str, first: int) -> Path:
+        """Return where a full log is put away; ``first`` is the number of its first line."""
+        return self.audit / f"{process}.{first:012d}.log"
+
+    def audit_segments(self, process: str) -> list[Path]:
+        """Return the files of one process's log that are there, oldest first."""
+        put_away = sorted(self.audit.glob(f"{process}.{'[0-9]' * 12}.log"))
+        return [*put_away, *(path for path in (self.audit_log(process),) if path.exists())]
+
+    def audit_processes(self) -> list[str]:
+        """Return whose logs there are, by name."""
+        return sorted({path.name.split(".", 1)[0] for path in self.audit.glob("*.log")})
 
 
 class RunPaths:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -119,6 +120,16 @@ class _Server(ThreadedAssociationServer):
         held = collections.Counter(a.requestor.address for a in self.active_associations)
         return held[client_address[0]] < max(1, self.most // 2) and sum(held.values()) < self.most * 2
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start the association before the next connection is looked at, so that its place is counted by then."""
+        self.process_request_thread(request, client_address)
+
+    def handle_error(self, _request: Any, _client_address: Any) -> None:
+        """Log what went wrong with a connection; socketserver would print all of it."""
+        error = sys.exc_info()[1]
+        if error is not None:
+            log_unexpected(error)
+
 
 class _Handler(RequestHandler):
     """Makes the association of one connection, on a guarded socket."""
@@ -128,6 +139,7 @@ class _Handler(RequestHandler):
     def _create_association(self) -> Association:
         association = Association(self.ae, MODE_ACCEPTOR)
         association._server = self.server
+        association.name = f"AcceptorThread {association.name}"  # By this word the server finds its associations.
         waker = wake_instead_of_polling(association)
         association.set_socket(GuardedSocket(association, self.request, LONGEST_PDU + 6, self.server.largest, waker))
         acceptor = association.acceptor

@@ -22,6 +22,17 @@ __all__ = ["KINDS", "OpenEpoch", "make_epoch", "open_epochs", "open_key_file", "
 LARGEST_KEY_FILE = 1024 * 1024
 
 
+class ExchangedKey(Damaged):
+    """A public key does not belong to the identity beside it; ``file`` is its name."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__(
+            f"The public key {file} is not ours: somebody may have exchanged it.",
+            "Disconnect the box and ask for help; images received since then may be readable by a stranger.",
+        )
+        self.file = file
+
+
 @dataclass(frozen=True, slots=True)
 class OpenEpoch:
     """The identities of one epoch that a person's own identity opened; ``None`` for what was not granted."""
@@ -59,8 +70,8 @@ def seal_key_file(paths: StatePaths, number: int, kind: Kind, file: KeyFile) -> 
 def open_key_file(paths: StatePaths, number: int, kind: Kind, person: Identity) -> KeyFile | None:
     """Open one identity of an epoch; ``None`` if ``person`` is not among its readers.
 
-    Raises :class:`Damaged` when the identity does not belong to the recipient that lies beside it: somebody who could
-    swap the public key would have every new image sealed to himself.
+    Raises :class:`ExchangedKey` when the identity does not belong to the recipient that lies beside it: somebody who
+    could swap the public key would have every new image sealed to himself.
     """
     path = paths.epoch_identity(number, kind)
     try:
@@ -74,15 +85,12 @@ def open_key_file(paths: StatePaths, number: int, kind: Kind, person: Identity) 
         return None
     opened = parse(open_sealed(sealed, file_key))
     if opened.identity.recipient() != read_recipient(paths, number, kind):
-        raise Damaged(
-            f"The public key of epoch {number} ({kind}) is not ours: somebody may have exchanged it.",
-            "Disconnect the box and ask for help; images received since then may be readable by a stranger.",
-        )
+        raise ExchangedKey(paths.epoch_recipient(number, kind).name)
     return opened
 
 
 def open_epochs(paths: StatePaths, person: Identity) -> list[OpenEpoch]:
-    """Open what ``person`` may of every epoch, newest first; :class:`Damaged` as :func:`open_key_file`."""
+    """Open what ``person`` may of every epoch, newest first; :class:`ExchangedKey` as :func:`open_key_file`."""
     opened = []
     for number in reversed(epoch_numbers(paths)):
         notes, images = (open_key_file(paths, number, kind, person) for kind in KINDS)

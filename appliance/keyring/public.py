@@ -82,3 +82,22 @@ def read_recipient(paths: StatePaths, number: int, kind: Kind) -> Recipient:
         return Recipient.parse(path.read_text("ascii").strip())
     except (OSError, ValueError, NegatoError) as error:
         raise Damaged(f"The public key {path.name} cannot be read.", "Restore keys/ from a backup.") from error
+
+
+def exchanged_keys(paths: StatePaths) -> list[str]:
+    """Return the names of the public keys over which the key agent raised an alarm at the last unlock."""
+    try:
+        return paths.exchanged.read_text("utf-8").split()
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError):
+        return ["unreadable"]
+
+
+def refuse_if_exchanged(paths: StatePaths) -> None:
+    """Raise :class:`Damaged` while that alarm stands: what is taken in would be sealed to a stranger."""
+    if names := exchanged_keys(paths):
+        raise Damaged(
+            f"A public key ({', '.join(names)}) was exchanged; nothing is taken in.",
+            "Restore keys/ from a backup and log in.",
+        )

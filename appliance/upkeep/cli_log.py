@@ -1,9 +1,7 @@
-"""Audit lines of the command line: several commands may run at once, so each line is written under a lock."""
+"""Audit lines of the command line, in a log of their own that every command appends to."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 from datetime import datetime
 from typing import Any
 
@@ -15,14 +13,8 @@ PROCESS = "cli"
 
 def record(paths: StatePaths, moment: datetime, event: str, **fields: Any) -> None:
     """Append one line to cli.log and return once it is durable. ``event`` reads ``source:subject:action``."""
-    path = paths.audit_log(PROCESS)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    log = AuditLog(paths, PROCESS)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        log = AuditLog(path)
-        try:
-            log.append(moment, event, **fields)
-        finally:
-            log.close()
+        log.append(moment, event, **fields)
     finally:
-        os.close(fd)
+        log.close()

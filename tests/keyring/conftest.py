@@ -19,6 +19,7 @@ from appliance.sealing.slots import FLOOR
 from appliance.upkeep.key_changes import KeyChanges
 from appliance.upkeep.owner import Owner, open_owner
 from appliance.upkeep.setup import set_up
+from tests.keyring.agentbox import AgentBox, agent_box
 
 MOMENT = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
 PASSPHRASE = "volcan-prairie-sept-lanterne-ciment-hublot-girafe-orage"
@@ -91,3 +92,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Archive:
 @pytest.fixture
 def archive(made: Archive, tmp_path: Path) -> Iterator[Archive]:
     yield made.copy(tmp_path / "state")
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[AgentBox]:
+    """A new archive; its agent is not started yet."""
+    with agent_box(tmp_path) as box:
+        yield box
