@@ -30,7 +30,7 @@ def found_in(pid: int, secrets: dict[str, bytes]) -> set[str]:
     """Return the names of those ``secrets`` that lie in the writable memory of a process."""
     longest = max(map(len, secrets.values()))
     found: set[str] = set()
-    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
         for start, end in _writable(pid):
             at = start
             while at < end and len(found) < len(secrets):

@@ -189,7 +189,7 @@ def test_what_is_older_than_it_may_be_kept_goes_and_the_rest_verifies(tmp_path: 
     assert lines(box, "--until", "2024-12-31") == []
     assert audit(box, "verify").returncode == 0
     cuts = lines(box, "--event", "operator:audit:cut")
-    assert [cut["first"] for cut in cuts][0] == 1 and sum(c["last"] - c["first"] + 1 for c in cuts) == before
+    assert cuts[0]["first"] == 1 and sum(c["last"] - c["first"] + 1 for c in cuts) == before
     box.start()
     try:
         with box.login() as client:

@@ -1,4 +1,4 @@
-"""Locked: no key and no name of an image stored before is in the memory of any process but what the receiver received."""
+"""Locked: no process holds a key, none but the receiver the name of an image, and that one only what it received."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_after_the_lock_no_process_holds_a_key_or_the_name_of_an_image_stored_be
 
     box.lock()
     # They end to forget; the pages let answers under way finish for two seconds at most.
-    wait_for(lambda: PROCESSES <= box.children().keys() and _others(box.children(), before), 10)
+    wait_for(lambda: box.children().keys() >= PROCESSES and _others(box.children(), before), 10)
     after = box.children()
     assert after["receiver"] == before["receiver"], "it goes on receiving"
     assert all(answer.stored for answer in send([sample for sample, _ in later], "127.0.0.1", box.dicom_port))

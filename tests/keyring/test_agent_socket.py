@@ -127,7 +127,8 @@ def test_another_user_gets_no_word_even_if_the_socket_is_open_to_all() -> None:
         box.login(client)
         box.run.keyagent.chmod(0o777)
         script = (
-            "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); print('connected', flush=True)\n"
+            "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n"
+            "print('connected', flush=True)\n"
             "m=b'{\"verb\":\"status\"}'; s.sendall(len(m).to_bytes(4,'big')+m); print(s.recv(999))"
         )
         program = ["/usr/bin/python3", "-c", script, str(box.run.keyagent)]
@@ -210,7 +211,7 @@ def test_a_malformed_header_in_a_batch_refuses_all_of_it(agent: AgentBox) -> Non
     client = agent.start()
     token = agent.login(client)
     good, _ = agent.header()
-    with pytest.raises(Exception, match="age|header|malformed|damaged"):
+    with pytest.raises(Exception, match=r"age|header|malformed|damaged"):
         client.unwrap(token, "view", "study1", [good, b"age-encryption.org/v1\nnonsense"])
     with pytest.raises(BadInput):
         client.unwrap(token, "view", "study1", [])
