@@ -24,6 +24,7 @@ class StatePaths:
         self.index_db = root / "index.db"
         self.index_lock = root / "index.lock"
         self.index_key = self.keys / "index.age"
+        self.key_journal = self.keys / "journal.json"
         self.system_db = root / "system.db"
         self.audit = root / "audit"
         self.alarm = root / "alarm"
@@ -33,6 +34,10 @@ class StatePaths:
     def slot(self, person: str) -> Path:
         """Return the slot file of a person's id."""
         return self.slots / f"{person}.json"
+
+    def possession(self, person: str) -> Path:
+        """Return the file in which a person's devices hold their half of the slot's key."""
+        return self.slots / f"{person}.devices"
 
     def epoch_identity(self, epoch: int, kind: Kind) -> Path:
         """Return the sealed identity of one epoch, an age file."""

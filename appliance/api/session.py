@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 
 from appliance.api.errors import answer_error
 from appliance.api.gate import COOKIE, Gate, open_to_all
-from appliance.errors import EnvironmentProblem, Refused
+from appliance.errors import EnvironmentProblem, NegatoError, Refused
 from appliance.keyring.client import AgentClient
 from appliance.people.store import People
 from appliance.retrieve.reading import Reader
@@ -79,9 +79,14 @@ def session_router(
             token, lease = await asyncio.to_thread(agent.login, who, credentials.password, seen)
         except Refused as error:
             return answer_error(error, 401)  # type: ignore[return-value]  # FastAPI passes a Response through
-        found = people.by_id(lease.person)
-        if found is None or not await asyncio.to_thread(wait_open, OPENING_SECONDS):
-            raise EnvironmentProblem("The archive did not open.", "Try again; if it stays, ask for help.")
+        try:
+            found = people.by_id(lease.person)
+            if found is None or not await asyncio.to_thread(wait_open, OPENING_SECONDS):
+                raise EnvironmentProblem("The archive did not open.", "Try again; if it stays, ask for help.")
+        except NegatoError:
+            # Nobody gets this token: the lease would keep the keys in memory for nobody.
+            await asyncio.to_thread(agent.logout, token)
+            raise
         seq, digest = lease.audit_head
         opening = Opening(
             user=found.name,

@@ -7,7 +7,12 @@ The contract, which one test suite states for every backend:
 * ``admit`` returns only once object and note are both durable in the inbox under the object's id. If it raises,
   neither is listed. The order between the two is not promised; a lone half is never listed.
 * ``inbox`` lists whole pairs only. ``shelve`` moves a pair from the inbox to the shelves and may be repeated after a
-  crash; it returns only once the move is durable. ``discard`` takes a pair out of the inbox.
+  crash; it returns only once the move is durable. A pair whose move was cut short is still listed in the inbox.
+  ``discard`` takes a pair out of the inbox.
+* ``shelved`` lists whole pairs only.
+* ``erase`` deletes a pair for good wherever it is, and what was derived from it, the note first: what a killed run
+  leaves is a lone object, which is never listed. It may be repeated; it returns only once all of it is durable.
+* ``decide`` returns only once the decision is durable; numbers only grow, and no decision is ever replaced.
 * ``note`` and ``object`` open what is in the inbox or on a shelf, wherever it is now, and raise :class:`NotFound`.
 * A full disk raises :class:`StorageFull` and leaves nothing behind.
 """
@@ -49,6 +54,9 @@ class Backend(Protocol):
     def shelved(self) -> Iterator[str]:
         """Yield the ids of all pairs on the shelves, in no order."""
 
+    def erase(self, object_ids: Iterable[str]) -> None:
+        """Delete pairs for good, from inbox and shelves, with what was derived from them, durably."""
+
     def note(self, object_id: str) -> BinaryIO:
         """Open a sealed note."""
 
@@ -58,5 +66,5 @@ class Backend(Protocol):
     def decide(self, sealed: bytes) -> str:
         """Append a sealed decision durably; return its number as text."""
 
-    def decisions(self) -> Iterator[tuple[str, BinaryIO]]:
-        """Yield number and sealed bytes of every decision, in order."""
+    def decisions(self, after: str = "") -> Iterator[tuple[str, BinaryIO]]:
+        """Yield number and sealed bytes of every decision behind ``after``, in order."""

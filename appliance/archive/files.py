@@ -105,20 +105,23 @@ class FileBackend:
             raise
 
     def inbox(self) -> list[str]:
-        """Return the ids of whole pairs, by time of arrival."""
-        found: dict[str, int] = {}
-        halves: dict[str, int] = {}
+        """Return the ids of whole pairs, by time of arrival; the object may have reached its shelf before its note."""
+        objects: set[str] = set()
+        notes: dict[str, int] = {}
         with os.scandir(self._paths.inbox) as entries:
             for entry in entries:
-                name = entry.name.split(".", 1)[0]
+                name, _, ending = entry.name.partition(".")
                 if not ID.fullmatch(name):
                     continue
-                try:
-                    found[name] = entry.stat().st_mtime_ns
-                except FileNotFoundError:
-                    continue
-                halves[name] = halves.get(name, 0) + 1
-        return sorted((name for name, count in halves.items() if count == 2), key=lambda name: (found[name], name))
+                if f".{ending}" == OBJECT:
+                    objects.add(name)
+                elif f".{ending}" == NOTE:
+                    try:
+                        notes[name] = entry.stat().st_mtime_ns
+                    except FileNotFoundError:
+                        continue
+        whole = (name for name in notes if name in objects or self._shelf_object(name).exists())
+        return sorted(whole, key=lambda name: (notes[name], name))
 
     def inbox_stamp(self) -> int:
         """Return a number that changes whenever something arrives in or leaves the inbox."""
@@ -131,19 +134,39 @@ class FileBackend:
         self._move([(self._inbox_note(i), self._shelf_note(i)) for i in ids])
 
     def discard(self, object_ids: Iterable[str]) -> None:
-        """Remove the note first: a lone object in the inbox is not listed."""
+        """Remove the note first: a lone object is not listed, be it in the inbox or half way to its shelf."""
         for object_id in object_ids:
             self._inbox_note(object_id).unlink(missing_ok=True)
             self._inbox_object(object_id).unlink(missing_ok=True)
+            if not self._shelf_note(object_id).exists():
+                self._shelf_object(object_id).unlink(missing_ok=True)
         _sync_directory(self._paths.inbox)
 
     def shelved(self) -> Iterator[str]:
-        """Yield the id of every note on a shelf."""
+        """Yield the id of every note on a shelf whose object is on its shelf, too."""
         for shelf in sorted(self._paths.notes.iterdir()):
-            for entry in os.scandir(shelf):
-                name = entry.name.removesuffix(NOTE)
-                if ID.fullmatch(name) and name[:2] == shelf.name:
+            objects = _names(self._paths.objects / shelf.name, OBJECT)
+            for name in _names(shelf, NOTE):
+                if name in objects and name[:2] == shelf.name:
                     yield name
+
+    def erase(self, object_ids: Iterable[str]) -> None:
+        """Remove notes, make that durable, then objects, then renditions."""
+        ids = list(object_ids)
+        for steps in (
+            (self._inbox_note, self._shelf_note),
+            (self._inbox_object, self._shelf_object),
+            (self._rendition,),
+        ):
+            touched = set()
+            for path in (step(object_id) for object_id in ids for step in steps):
+                try:
+                    path.unlink()
+                    touched.add(path.parent)
+                except FileNotFoundError:
+                    continue
+            for directory in touched:
+                _sync_directory(directory)
 
     def note(self, object_id: str) -> BinaryIO:
         """Open a sealed note, on its shelf or in the inbox."""
@@ -173,10 +196,15 @@ class FileBackend:
         _sync_directory(self._paths.decisions)
         return f"{number:08d}"
 
-    def decisions(self) -> Iterator[tuple[str, BinaryIO]]:
-        """Yield decisions by number."""
+    def decisions(self, after: str = "") -> Iterator[tuple[str, BinaryIO]]:
+        """Yield decisions by number, from the one behind ``after`` on."""
         for name, path in self._decision_files():
-            yield name, path.open("rb")
+            if name > after:
+                yield name, path.open("rb")
+
+    def decisions_stamp(self) -> int:
+        """Return a number that changes whenever a decision is added."""
+        return self._paths.decisions.stat().st_mtime_ns
 
     def _decision_files(self) -> list[tuple[str, Path]]:
         names = ((path.name.removesuffix(NOTE), path) for path in self._paths.decisions.glob(f"*{NOTE}"))
@@ -205,6 +233,9 @@ class FileBackend:
     def _shelf_note(self, object_id: str) -> Path:
         return self._paths.notes / checked(object_id)[:2] / f"{object_id}{NOTE}"
 
+    def _rendition(self, object_id: str) -> Path:
+        return self._paths.renditions / checked(object_id)[:2] / f"{object_id}{OBJECT}"
+
 
 def make_shelves(paths: StatePaths) -> None:
     """Create the directories of a new archive."""
@@ -227,6 +258,15 @@ def storage_error(error: OSError) -> Exception:
     if error.errno in FULL:
         return StorageFull("The disk is full; nothing was stored.", "Free space or move to a larger disk.")
     return error
+
+
+def _names(shelf: Path, ending: str) -> set[str]:
+    try:
+        with os.scandir(shelf) as entries:
+            found = (entry.name.removesuffix(ending) for entry in entries if entry.name.endswith(ending))
+            return {name for name in found if ID.fullmatch(name)}
+    except FileNotFoundError:
+        return set()
 
 
 def _open_first(*paths: Path) -> BinaryIO:

@@ -7,6 +7,7 @@ prunes a log appends to it too, so that each append holds a lock and looks wheth
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import threading
@@ -74,11 +75,9 @@ class AuditLog:
                 written = os.write(self._fd, raw)
                 os.fdatasync(self._fd)
             except OSError as error:
-                raise EnvironmentProblem(
-                    f"The audit log cannot be written: {error.strerror}.", "Free space on the disk."
-                ) from error
+                raise _full(error) from error
             if written != len(raw):
-                raise StorageFull("The audit log cannot be written: the disk is full.", "Free space on the disk.")
+                raise _full(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
             self._size += written
             self._head = Head(line["seq"], line["hash"], line["at"])
             return self._head
@@ -110,7 +109,10 @@ class AuditLog:
             return
         self._head, torn = _last_line(self._paths, self._process)
         if torn:
-            size += os.write(self._fd, b"\n")
+            try:
+                size += os.write(self._fd, b"\n")
+            except OSError as error:
+                raise _full(error) from error
         self._size = size
 
     def _put_away(self) -> None:
@@ -123,6 +125,12 @@ class AuditLog:
         os.close(self._fd)  # Whoever waits for its lock finds that the name belongs to another file now.
         self._fd, self._size = fresh, 0
         sync_directory(self._paths.audit)
+
+
+def _full(error: OSError) -> EnvironmentProblem:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFull("The disk is full: what leaves no trace is not done.", "Free space on the disk.")
+    return EnvironmentProblem(f"The audit log cannot be written: {error.strerror}.", "Look at the disk.")
 
 
 def head_of(paths: StatePaths, process: str) -> Head:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
+from appliance.errors import Damaged
 from appliance.index import compile as compiled
 from appliance.index import jsontext, merge, render
 from appliance.index.rows import Entry, Known, SeriesRow, StudyRow
@@ -83,6 +84,48 @@ def entry(connection: Connection, key: str) -> Entry | None:
     )
     rows: list[Any] = list(connection.execute(wanted))
     return Entry(*rows[0]) if rows else None
+
+
+def entries_of(connection: Connection, objects: Sequence[str]) -> list[Entry]:
+    """Return the instances that these objects hold."""
+    found: list[Entry] = []
+    for start in range(0, len(objects), CHUNK):
+        wanted = select(*_ENTRY).where(
+            INSTANCE.c.object.in_(list(objects[start : start + CHUNK])),
+            STUDY.c.id == INSTANCE.c.study_id,
+            SERIES.c.id == INSTANCE.c.series_id,
+            BODY.c.id == INSTANCE.c.id,
+        )
+        rows: list[Any] = list(connection.execute(wanted))
+        found.extend(Entry(*row) for row in rows)
+    return found
+
+
+def objects_below(connection: Connection, level: str, uid: str) -> set[str]:
+    """Return the objects at or below what has this UID at ``level``."""
+    wanted = select(INSTANCE.c.object)
+    if level == "study":
+        wanted = wanted.where(STUDY.c.uid == uid, INSTANCE.c.study_id == STUDY.c.id)
+    elif level == "series":
+        wanted = wanted.where(SERIES.c.uid == uid, INSTANCE.c.series_id == SERIES.c.id)
+    else:
+        wanted = wanted.where(INSTANCE.c.uid == uid)
+    return set(connection.execute(wanted).scalars())
+
+
+def verify(connection: Connection) -> None:
+    """Read every page; :class:`Damaged` for one whose MAC or structure is wrong."""
+    wrong = connection.exec_driver_sql("PRAGMA cipher_integrity_check").all()
+    if wrong or connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() != "ok":
+        raise Damaged("The index is damaged.", "Run: appliance index rebuild")
+
+
+def objects_saying(connection: Connection, text: str) -> set[str]:
+    """Return the objects in whose attributes' JSON ``text`` occurs."""
+    needle = jsontext.dump(text)[1:-1]
+    wanted = select(INSTANCE.c.object, BODY.c.attributes).where(BODY.c.id == INSTANCE.c.id)
+    rows = connection.execution_options(yield_per=200).execute(wanted)
+    return {name for name, packed in rows if needle in zlib.decompress(packed)}
 
 
 _STUDY_ROW = select(STUDY, STUDY_TEXT.c.facts).where(STUDY_TEXT.c.id == STUDY.c.id)

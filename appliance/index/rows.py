@@ -22,6 +22,14 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
+class Applied:
+    """Which decisions the rows follow: the first ``count`` ones, whose digest in hex this is."""
+
+    count: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class StudyRow:
     """One study for our own page; dates are YYYYMMDD or empty, ``received`` is RFC 3339, the latest."""
 

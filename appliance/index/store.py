@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, insert, select
 
 from appliance.dicom.matching import Query
 from appliance.dicom.note import Note
 from appliance.index import migrate, read, search
 from appliance.index.engine import EncryptedFile
-from appliance.index.rows import Entry, Known, SeriesRow, StudyRow
-from appliance.index.tables import INSTANCE, SERIES, STUDY
+from appliance.index.rows import Applied, Entry, Known, SeriesRow, StudyRow
+from appliance.index.tables import APPLIED, BODY, INSTANCE, SERIES, STUDY, STUDY_TEXT
 from appliance.index.write import Batch
 
 
@@ -71,6 +71,35 @@ class Index:
             with self._file.writing() as connection:
                 Batch(connection, self._opaque).remove(wanted)
 
+    def replace(self, gone: Iterable[str], notes: Sequence[Note]) -> None:
+        """Remove the instances of the objects ``gone`` and add these notes in one transaction."""
+        with self._file.writing() as connection:
+            Batch(connection, self._opaque).remove(list(gone))
+            Batch(connection, self._opaque).add(notes)
+
+    def verify(self) -> None:
+        """Read every page, which authenticates it; :class:`Damaged` if one does not verify."""
+        with self._file.reading() as connection:
+            read.verify(connection)
+
+    def clear(self) -> None:
+        """Forget every row, in one transaction."""
+        with self._file.writing() as connection:
+            for table in (STUDY, STUDY_TEXT, SERIES, INSTANCE, BODY, APPLIED):
+                connection.execute(delete(table))
+
+    def mark_applied(self, applied: Applied) -> None:
+        """Note durably which decisions the rows follow."""
+        with self._file.writing() as connection:
+            connection.execute(delete(APPLIED))
+            connection.execute(insert(APPLIED), [{"id": 1, "decisions": applied.count, "digest": applied.digest}])
+
+    def applied(self) -> Applied | None:
+        """Return which decisions the rows follow; ``None`` for a new index."""
+        with self._file.reading() as connection:
+            row = connection.execute(select(APPLIED.c.decisions, APPLIED.c.digest)).first()
+            return None if row is None else Applied(row.decisions, row.digest)
+
     def known(self, sop_instances: Sequence[str]) -> dict[str, Known]:
         """Return which object holds each of these SOP instances; unknown ones are absent."""
         with self._file.reading() as connection:
@@ -80,6 +109,21 @@ class Index:
         """Return the name of every object that has a row."""
         with self._file.reading() as connection:
             return set(connection.execute(select(INSTANCE.c.object)).scalars())
+
+    def objects_below(self, level: Literal["study", "series", "instance"], uid: str) -> set[str]:
+        """Return the objects of a study, of every series or of the instance with this UID."""
+        with self._file.reading() as connection:
+            return read.objects_below(connection, level, uid)
+
+    def objects_saying(self, text: str) -> set[str]:
+        """Return the objects among whose attributes ``text`` occurs anywhere: reads every row."""
+        with self._file.reading() as connection:
+            return read.objects_saying(connection, text)
+
+    def entries_of(self, objects: Sequence[str]) -> list[Entry]:
+        """Return the instances that these objects hold, in no order; unknown ones are absent."""
+        with self._file.reading() as connection:
+            return read.entries_of(connection, objects)
 
     def counts(self) -> tuple[int, int, int]:
         """Return how many studies, series and instances there are."""

@@ -109,8 +109,19 @@ class Body(Row, table=True):
     bulk: bytes
 
 
+class Applied(Row, table=True):
+    """One row: how many decisions the other tables already follow, and the digest of those."""
+
+    __tablename__ = "applied"
+
+    id: int = Field(primary_key=True)
+    decisions: int
+    digest: str
+
+
 STUDY = Row.metadata.tables["study"]
 STUDY_TEXT = Row.metadata.tables["study_text"]
 SERIES = Row.metadata.tables["series"]
 INSTANCE = Row.metadata.tables["instance"]
 BODY = Row.metadata.tables["body"]
+APPLIED = Row.metadata.tables["applied"]

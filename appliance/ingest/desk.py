@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from appliance.archive.files import FileBackend
-from appliance.errors import Damaged, EnvironmentProblem, Locked, NegatoError
+from appliance.errors import Damaged, Locked, NegatoError, NotLoggedIn
 from appliance.index.store import Index
-from appliance.ingest.index_file import index_key, index_lock, inode
+from appliance.ingest.index_file import index_key, index_lock, inode, remove_index
 from appliance.ingest.settle import Settler
 from appliance.keyring.client import AgentClient
 from appliance.keyring.public import current_epoch
@@ -17,6 +17,7 @@ from appliance.logs import log, log_unexpected
 from appliance.paths import StatePaths
 
 PAUSE_SECONDS = 0.2
+TROUBLE_SECONDS = 2.0
 AGENT_SECONDS = 20.0
 
 
@@ -38,6 +39,12 @@ class Desk:
         self._clock = clock
         self._on_change = on_change
         self._index: Index | None = None
+        self._failure: NegatoError | None = None
+        self._settler: Settler | None = None
+        self._worker: threading.Thread | None = None
+        self._inode, self._key = 0, b""
+        self._behind, self._inbox_seen, self._decisions_seen = True, -1, -1
+        self._look_again = threading.Event()
         self._opened = threading.Event()
         self._ended = threading.Event()
 
@@ -46,22 +53,29 @@ class Desk:
         threading.Thread(target=self._follow, args=(on_end,), name="desk", daemon=True).start()
 
     def index(self) -> Index:
-        """Return the open index; :class:`Locked` when there is none."""
+        """Return the open index; :class:`Locked` when there is none, the reason when it could not be opened."""
+        if self._failure is not None:
+            raise type(self._failure)(self._failure.message, self._failure.next_step)
         index = self._index
         if index is None:
             raise Locked("The archive is locked.", "Log in to unlock it.")
         return index
 
     def wait_open(self, seconds: float) -> bool:
-        """Return whether the index was open within ``seconds``."""
-        return self._opened.wait(seconds)
+        """Return whether the index was open within ``seconds``; raise the reason when it cannot be opened."""
+        opened = self._opened.wait(seconds)
+        if opened:
+            self.index()
+        return opened
 
     def _follow(self, on_end: Callable[[], None]) -> None:
         try:
             for locked in self._agent.watch(AGENT_SECONDS):
-                if not locked and self._index is None:
-                    self._open()
-                    threading.Thread(target=self._work, name="settle", daemon=True).start()
+                if not locked:
+                    self._look_again.set()
+                    if self._worker is None:
+                        self._worker = threading.Thread(target=self._work, name="settle", daemon=True)
+                        self._worker.start()
         except NegatoError as error:
             log("desk.stopped", reason=type(error).__name__, message=error.message)
         except Exception as error:
@@ -69,66 +83,111 @@ class Desk:
         self._ended.set()
         on_end()
 
-    def _open(self) -> None:
+    def _work(self) -> None:
+        """Do a round five times a second; when something stands in the way, wait, look at everything afresh, go on."""
+        pause = 0.0
+        while not self._ended.wait(pause):
+            pause = PAUSE_SECONDS
+            try:
+                self._round()
+                continue
+            except NotLoggedIn:
+                self._settler = None  # The lease of this work has ended; another one is asked for.
+            except NegatoError as error:
+                log("settle.waiting", reason=type(error).__name__, message=error.message)
+                if self._index is None:
+                    self._failure = error  # Told to whoever asks, the waiting login first.
+                    self._opened.set()
+                elif isinstance(error, Damaged):
+                    self._make_anew()
+                pause = TROUBLE_SECONDS
+            except Exception as error:
+                log_unexpected(error)
+                pause = TROUBLE_SECONDS
+            self._behind, self._inbox_seen, self._decisions_seen = True, -1, -1
+
+    def _round(self) -> None:
+        settler = self._settler or self._open()
+        self._reopen_if_replaced(settler)
+        if self._look_again.is_set():
+            self._look_again.clear()
+            settler.try_damaged_again()
+            self._inbox_seen = -1
+        if self._behind:
+            with index_lock(self._paths):
+                settler.catch_up()
+            self._behind = False
+            self._on_change()
+        # A file system's clock is coarse: what comes in the same tick leaves the same stamp.
+        decided = self._archive.decisions_stamp()
+        if decided != self._decisions_seen:
+            with index_lock(self._paths):
+                followed = settler.follow()
+            self._decisions_seen = -1 if followed else decided
+            if followed:
+                self._on_change()
+        arrived = self._archive.inbox_stamp()
+        if arrived != self._inbox_seen:
+            self._inbox_seen = -1 if self._settle(settler) else arrived
+
+    def _open(self) -> Settler:
         token = self._agent.job()
         key = index_key(self._paths, self._agent, token)
-        with index_lock(self._paths):
-            index = self._open_or_rebuild(key)
+        index = self._index
+        if index is None:
+            with index_lock(self._paths):
+                index = self._open_or_replace(key)
+            self._inode = inode(self._paths)
         self._settler = Settler(self._archive, self._agent, token, index, current_epoch(self._paths))
         self._key = key
-        self._inode = inode(self._paths)
-        self._index = index
+        self._index, self._failure = index, None
         self._opened.set()
+        return self._settler
 
-    def _open_or_rebuild(self, key: bytes) -> Index:
+    def _open_or_replace(self, key: bytes) -> Index:
         try:
             return Index.open(self._paths.index_db, key)
         except Damaged:
             log("index.damaged", next="rebuilt from the notes")
-            for suffix in ("", "-wal", "-shm"):
-                self._paths.index_db.with_name(self._paths.index_db.name + suffix).unlink(missing_ok=True)
+            remove_index(self._paths)
             return Index.open(self._paths.index_db, key)
 
-    def _work(self) -> None:
-        seen, first = -1, True
-        while not self._ended.wait(0 if first else PAUSE_SECONDS):
-            try:
-                self._reopen_if_replaced()
-                if first:
-                    with index_lock(self._paths):
-                        self._settler.catch_up()
-                    first = False
-                    self._on_change()
-                now = self._archive.inbox_stamp()
-                if now != seen:
-                    # A file system's clock is coarse: what arrives in the same tick leaves the same stamp.
-                    seen = -1 if self._settle() else now
-            except EnvironmentProblem as error:
-                log("settle.waiting", message=error.message)
-                first = False
-            except NegatoError as error:
-                log("settle.failed", reason=type(error).__name__, message=error.message)
+    def _make_anew(self) -> None:
+        """Look whether it is the index that is damaged; if so begin a new one, which the next round fills."""
+        try:
+            index = self._index
+            if index is None:
                 return
-            except Exception as error:
-                log_unexpected(error)
-                first = False
+            try:
+                index.verify()
+                return
+            except Damaged:
+                log("index.damaged", next="rebuilt from the notes")
+            with index_lock(self._paths):
+                remove_index(self._paths)
+                self._index = Index.open(self._paths.index_db, self._key)
+                self._inode = inode(self._paths)
+            index.close()
+            self._settler = None
+        except NegatoError as error:
+            log("settle.waiting", reason=type(error).__name__, message=error.message)
 
-    def _settle(self) -> bool:
+    def _settle(self, settler: Settler) -> bool:
         moment, found = self._clock(), False
         with index_lock(self._paths):
-            for done in self._settler.run(moment):
+            for done in settler.run(moment):
                 found = True
                 if done.new:
                     self._on_change()
         return found
 
-    def _reopen_if_replaced(self) -> None:
+    def _reopen_if_replaced(self, settler: Settler) -> None:
         index = self.index()
         if inode(self._paths) == self._inode:
             return
         with index_lock(self._paths):
             self._index = Index.open(self._paths.index_db, self._key)
             self._inode = inode(self._paths)
-            self._settler.use(self._index)
+            settler.use(self._index)
         index.close()
         self._on_change()

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from appliance.errors import Damaged
+from appliance.errors import Damaged, Refused
 from appliance.keyring.client import AgentClient
 from appliance.paths import StatePaths
 from appliance.sealing.header import read_header
@@ -23,8 +23,11 @@ def index_key(paths: StatePaths, agent: AgentClient, token: str) -> bytes:
         sealed = paths.index_key.read_bytes()
     except OSError as error:
         raise Damaged("The key of the index cannot be read.", "Restore keys/ from a backup.") from error
-    (file_key,) = agent.unwrap(token, "index", "", [read_header(io.BytesIO(sealed)).raw])
-    key = open_sealed(sealed, file_key)
+    try:
+        (file_key,) = agent.unwrap(token, "index", "", [read_header(io.BytesIO(sealed)).raw])
+        key = open_sealed(sealed, file_key)
+    except (Damaged, Refused) as error:
+        raise Damaged("The key of the index is damaged.", "Restore keys/ from a backup.") from error
     if len(key) != KEY_BYTES:
         raise Damaged("The key of the index is damaged.", "Restore keys/ from a backup.")
     return key
@@ -42,5 +45,14 @@ def index_lock(paths: StatePaths) -> Iterator[None]:
 
 
 def inode(paths: StatePaths) -> int:
-    """Return the inode of the index file: another one means that it was rebuilt."""
-    return paths.index_db.stat().st_ino
+    """Return the inode of the index file: another one means that it was rebuilt, 0 that it is gone."""
+    try:
+        return paths.index_db.stat().st_ino
+    except FileNotFoundError:
+        return 0
+
+
+def remove_index(paths: StatePaths) -> None:
+    """Delete the index, which can be made again from notes and decisions. The caller holds the index lock."""
+    for suffix in ("", "-wal", "-shm"):
+        paths.index_db.with_name(paths.index_db.name + suffix).unlink(missing_ok=True)

@@ -22,6 +22,7 @@ def rebuild(paths: StatePaths, archive: FileBackend, agent: AgentClient, progres
     """
     token = agent.job()
     key = index_key(paths, agent, token)
+    paths.tmp.mkdir(mode=0o750, exist_ok=True)
     fresh = paths.tmp / f"index-{secrets.token_hex(8)}.db"
     with index_lock(paths):
         try:
@@ -34,4 +35,5 @@ def rebuild(paths: StatePaths, archive: FileBackend, agent: AgentClient, progres
         finally:
             for suffix in ("", "-wal", "-shm"):
                 fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
+            agent.logout(token)
     return count

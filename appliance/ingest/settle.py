@@ -2,39 +2,35 @@
 
 An image goes to the shelves and into the index; an identical copy is dropped; another image under the same
 SOPInstanceUID is kept on the shelf but quarantined by a decision, never shown in place of the first. The order is
-decision, shelves, index: after a crash at any point the next run ends in the same state.
+decision, index, shelves: after a crash at any point the next run ends in the same state, since an object is found in
+the inbox as well as on its shelf. The shelves come last because syncing their many directories takes longer than all
+else, and a reader who has just logged in waits for the list.
 """
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 
 from appliance.archive.backend import Backend
 from appliance.clock import stamp
-from appliance.dicom import note as notes
+from appliance.dicom.decision import Decision
 from appliance.dicom.note import Note
-from appliance.errors import Damaged, NotFound, Refused
+from appliance.errors import EnvironmentProblem
 from appliance.index.rows import Known
 from appliance.index.store import Index
+from appliance.ingest.apply import Applier
+from appliance.ingest.decision_book import DecisionBook
+from appliance.ingest.note_reader import BATCH, NoteReader
 from appliance.keyring.client import AgentClient
 from appliance.keyring.public import Epoch
-from appliance.logs import log
-from appliance.sealing.header import read_header
-from appliance.sealing.reader import SealedReader
-from appliance.sealing.writer import seal
-
-BATCH = 250
-LARGEST_NOTE = 64 * 1024 * 1024
+from appliance.logs import log, log_unexpected
 
 
 @dataclass(slots=True)
 class Settled:
-    """What one run did, in objects; ``damaged`` lists the ids whose notes could not be read."""
+    """What one batch did, in objects; ``damaged`` lists the ids whose notes could not be read or indexed."""
 
     new: int = 0
     copies: int = 0
@@ -43,121 +39,119 @@ class Settled:
 
 
 class Settler:
-    """Settles the inbox of one archive into one index."""
+    """Settles the inbox of one archive into one index. Its caller holds the index lock."""
 
     def __init__(self, archive: Backend, agent: AgentClient, token: str, index: Index, epoch: Epoch) -> None:
         self._archive = archive
-        self._agent = agent
-        self._token = token
         self._index = index
-        self._epoch = epoch
         self._damaged: set[str] = set()
+        self.reader = NoteReader(archive, agent, token)
+        self.book = DecisionBook(archive, self.reader, epoch)
+        self._applier = Applier(archive, index, self.reader, self.book)
 
     def use(self, index: Index) -> None:
         """Go on with another index of the same archive."""
         self._index = index
+        self._applier = Applier(self._archive, index, self.reader, self.book)
 
     def run(self, moment: datetime) -> Iterator[Settled]:
-        """Settle all that is there now, batch by batch, yielding after each what it did."""
-        waiting = iter([i for i in self._archive.inbox() if i not in self._damaged])
-        while batch := list(islice(waiting, BATCH)):
-            yield self._settle(batch, moment)
+        """Settle all that is there now, batch by batch, yielding after each what it did; then fill the shelves.
+
+        What waits is listed first and moved last: moving syncs hundreds of directories.
+        """
+        waiting = [i for i in self._archive.inbox() if i not in self._damaged]
+        judged: list[str] = []
+        for start in range(0, len(waiting), BATCH):
+            self.follow()
+            yield self._settle(waiting[start : start + BATCH], moment, judged)
+        if judged:
+            self._archive.shelve(judged)
+
+    def try_damaged_again(self) -> None:
+        """Look once more at what could not be read, for example because somebody else has logged in."""
+        self._damaged.clear()
+
+    def follow(self) -> bool:
+        """Bring the index up to the decisions; return whether there were new ones."""
+        return self._applier.follow()
 
     def catch_up(self, progress: Callable[[int, int], None] = lambda _done, _all: None) -> int:
-        """Index what is on a shelf and neither indexed nor quarantined; return how many objects that were.
+        """Make the index what shelves and decisions say; return how many objects were added to it.
 
-        This ends a settling that was cut short, and it is the whole of a rebuild when the index is empty.
+        This ends whatever was cut short - a settling, a deletion, a correction, a restore - and it is the whole of a
+        rebuild when the index is empty. Tombstones come first.
         """
-        indexed, quarantined = self._index.objects(), self.quarantined()
-        missing = [i for i in self._archive.shelved() if i not in indexed and i not in quarantined]
-        rest = iter(missing)
+        self._applier.follow(restored=True)
+        shelved = set(self._archive.shelved())
+        indexed = self._index.objects()
+        if lost := indexed - shelved - set(self._archive.inbox()):
+            log("index.objects-lost", count=len(lost), next="appliance check")
+            self._index.remove(lost)
+        missing = sorted(i for i in shelved - indexed if not self.book.decided.hidden(i))
         count = 0
-        while batch := list(islice(rest, BATCH)):
-            read, _ = self._read(batch, "rebuild")
-            self._index.add(read)
-            count += len(read)
-            progress(count, len(missing))
+        for start in range(0, len(missing), BATCH):
+            read, damaged = self.reader.read(missing[start : start + BATCH], "rebuild")
+            count += self._add(read, damaged)
+            _alarm(damaged)
+            progress(start + len(read) + len(damaged), len(missing))
         return count
 
-    def quarantined(self) -> set[str]:
-        """Return the ids of all objects that a decision keeps out of the index."""
-        numbers, sealed = [], []
-        for number, file in self._archive.decisions():
-            with file:
-                numbers.append(number)
-                sealed.append(file.read(LARGEST_NOTE))
-        found = set()
-        for raw in self._open_decisions(sealed):
-            decision = json.loads(raw)
-            if decision.get("kind") == "quarantine":
-                found.add(str(decision["object"]))
-        return found
-
-    def _settle(self, batch: list[str], moment: datetime) -> Settled:
-        read, damaged = self._read(batch, "settle")
-        self._damaged.update(damaged)
+    def _settle(self, batch: list[str], moment: datetime, judged: list[str]) -> Settled:
+        """Judge one batch; append to ``judged`` what belongs on the shelves."""
+        decided = self.book.decided
+        gone = [object_id for object_id in batch if object_id in decided.tombstoned]
+        read, damaged = self.reader.read([i for i in batch if i not in decided.tombstoned], "settle")
         known = self._index.known([note.sop_instance for note in read])
         new: list[Note] = []
         copies: list[str] = []
-        conflicts: list[Note] = []
+        conflicts: list[str] = []
         for note in read:
             first = known.get(note.sop_instance)
-            if first is None:
+            if note.object in decided.quarantined:
+                conflicts.append(note.object)  # Decided before a crash kept it from the shelf.
+            elif first is None:
                 new.append(note)
                 known[note.sop_instance] = Known(note.object, note.dataset_sha256)
             elif first.object == note.object:
-                new.append(note)  # Indexed before a crash kept it from the shelf.
+                new.append(note)  # Indexed before a crash kept it from the shelf, or back from a backup.
             elif first.dataset_sha256 == note.dataset_sha256:
                 copies.append(note.object)
             else:
-                conflicts.append(note)
-        for note in conflicts:
-            self._decide({"kind": "quarantine", "object": note.object, "at": stamp(moment), "by": "settle"})
-        if new or conflicts:
-            self._archive.shelve([note.object for note in (*new, *conflicts)])
-        if new:
-            self._index.add(new)
+                conflicts.append(note.object)
+        undecided = [object_id for object_id in conflicts if object_id not in decided.quarantined]
+        if undecided:
+            self.book.write(Decision("quarantine", stamp(moment), "settle", objects=tuple(undecided)))
+        self._add(new, damaged)
+        judged.extend((*(note.object for note in new), *conflicts))
+        if undecided:
+            self._index.mark_applied(self.book.applied())  # It followed all before; these objects never had a row.
         if copies:
             self._archive.discard(copies)
-        for object_id in damaged:
-            log("settle.damaged", object=object_id)
+        if gone:
+            self._archive.erase(gone)
+        self._damaged.update(damaged)
+        _alarm(damaged)
         return Settled(len(new), len(copies), len(conflicts), damaged)
 
-    def _decide(self, decision: dict[str, str]) -> None:
-        raw = json.dumps({"version": 1, **decision}).encode()
-        self._archive.decide(seal(raw, [self._epoch.notes]))
-
-    def _read(self, batch: Sequence[str], purpose: str) -> tuple[list[Note], list[str]]:
-        """Return the notes of ``batch`` and the ids of those that cannot be read."""
+    def _add(self, notes: list[Note], damaged: list[str]) -> int:
+        """Index these notes, return how many; one that the index cannot hold joins ``damaged`` and stops no other."""
+        if not notes:
+            return 0
         try:
-            return self._read_all(batch, purpose), []
-        except (Damaged, Refused, NotFound):
-            if len(batch) == 1:
-                return [], list(batch)
-        half = len(batch) // 2
-        first, first_damaged = self._read(batch[:half], purpose)
-        second, second_damaged = self._read(batch[half:], purpose)
-        return first + second, first_damaged + second_damaged
+            self._index.add([self.book.decided.effective(note) for note in notes])
+            return len(notes)
+        except EnvironmentProblem:
+            raise
+        except Exception as error:
+            if len(notes) == 1:
+                self._index.counts()  # Raises what is wrong with the index itself; then no note is to blame.
+                log_unexpected(error)
+                damaged.append(notes[0].object)
+                return 0
+        half = len(notes) // 2
+        return self._add(notes[:half], damaged) + self._add(notes[half:], damaged)
 
-    def _read_all(self, batch: Sequence[str], purpose: str) -> list[Note]:
-        headers = []
-        for object_id in batch:
-            with self._archive.note(object_id) as file:
-                headers.append(read_header(file).raw)
-        keys = self._agent.unwrap(self._token, purpose, "", headers)
-        found = []
-        for object_id, key in zip(batch, keys, strict=True):
-            with self._archive.note(object_id) as file:
-                note = notes.from_bytes(SealedReader(file, key).read_all(LARGEST_NOTE))
-            if note.object != object_id:
-                raise Damaged("A note belongs to another object.", "Run: appliance check")
-            found.append(note)
-        return found
 
-    def _open_decisions(self, sealed: list[bytes]) -> list[bytes]:
-        if not sealed:
-            return []
-        keys = self._agent.unwrap(self._token, "rebuild", "", [read_header(io.BytesIO(raw)).raw for raw in sealed])
-        return [
-            SealedReader(io.BytesIO(raw), key).read_all(LARGEST_NOTE) for raw, key in zip(sealed, keys, strict=True)
-        ]
+def _alarm(damaged: list[str]) -> None:
+    for object_id in damaged:
+        log("settle.damaged", object=object_id, next="appliance check --deep")

@@ -85,7 +85,7 @@ class Agent:
     def status(self, _caller: Caller) -> dict[str, Any]:
         """Tell whether the archive is locked."""
         with self._lock:
-            return {"locked": not self._epochs, "leases": self._leases.people(time.monotonic())}
+            return {"locked": not self._epochs or self.over.is_set(), "leases": self._leases.people(time.monotonic())}
 
     def login(self, caller: Caller, person: str, passphrase: str, seen: str = "") -> dict[str, Any]:
         """Open a person's slot and give out a lease. One at a time: each costs much memory by design.
@@ -206,7 +206,7 @@ class Agent:
         self.finish("last session ended")
 
     def finish(self, reason: str) -> None:
-        """Lock: write down why and how far every log goes, then let the process end."""
+        """Lock: write down why and how far every log goes, serve no key any more, then let the process end."""
         self.over.set()
         try:
             with self._lock:
@@ -215,6 +215,9 @@ class Agent:
                     known = heads(self._paths, PROCESS)
                     self._log.append(clock.now(), "keyagent:archive:lock", reason=reason, heads=known)
         finally:
+            with self._lock:
+                self._epochs = {}
+                self._leases.end_all()
             self._tell()
 
     def _wait(self, person: str) -> float:

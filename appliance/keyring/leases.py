@@ -139,6 +139,10 @@ class LeaseTable:
         self._drop(_digest(token))
         return lease
 
+    def end_all(self) -> None:
+        """End every lease."""
+        self._leases = {}
+
     def expire(self, now: float) -> None:
         """Drop what has ended."""
         for digest in [key for key, lease in self._leases.items() if now >= min(lease.ends, lease.idle_ends)]:

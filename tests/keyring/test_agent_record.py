@@ -163,12 +163,14 @@ def test_a_process_of_the_same_user_cannot_read_a_hardened_one() -> None:
     assert codes == [0, 1]
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="needs root to lift the limit of locked memory")
-@pytest.mark.parametrize(("limit", "locked"), [("unlimited:unlimited", True), ("65536:65536", False)])
-def test_the_agents_memory_is_locked_where_the_system_allows_it(tmp_path: Path, limit: str, locked: bool) -> None:
+@pytest.mark.parametrize("limit", ["unlimited:unlimited", "8192:8192"])
+def test_the_agents_memory_is_locked_where_the_system_allows_it(tmp_path: Path, limit: str) -> None:
+    """Containers mostly do not: there the agent runs all the same, its memory unlocked."""
+    lift = ("prlimit", f"--memlock={limit}")
+    allowed = limit.startswith("unlimited") and subprocess.run([*lift, "true"], capture_output=True).returncode == 0
     with agent_box(tmp_path) as box:
-        box.prefix = ("prlimit", f"--memlock={limit}")
+        box.prefix = lift if allowed or not limit.startswith("unlimited") else ()
         box.login(box.start())
         assert box.process is not None
         found = re.search(r"VmLck:\s+(\d+) kB", Path(f"/proc/{box.process.pid}/status").read_text())
-        assert found is not None and (int(found[1]) > 10_000) is locked
+        assert found is not None and (int(found[1]) > 10_000) is allowed

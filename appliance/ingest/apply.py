@@ -1,0 +1,92 @@
+"""Applying decisions to the shelves and to an index that already holds rows."""
+
+from __future__ import annotations
+
+from appliance.archive.backend import Backend
+from appliance.dicom.decision import PATIENT_ID, Decision
+from appliance.index.store import Index
+from appliance.ingest.decision_book import DecisionBook
+from appliance.ingest.note_reader import NoteReader
+from appliance.logs import log
+
+TOGETHER = 2000  # objects whose rows change in one transaction
+
+
+class Applier:
+    """Makes one index follow one book of decisions. Its caller holds the index lock."""
+
+    def __init__(self, archive: Backend, index: Index, reader: NoteReader, book: DecisionBook) -> None:
+        self._archive = archive
+        self._index = index
+        self._reader = reader
+        self._book = book
+
+    def follow(self, *, restored: bool = False) -> bool:
+        """Apply what was decided and the index does not follow yet; return whether there was anything.
+
+        The index keeps a mark of what it follows, set last: after a crash all is done again, which changes nothing.
+        An index that followed other decisions is emptied and made anew by catching up. ``restored`` erases what was
+        tombstoned long ago, too, since a backup may have brought it back.
+        """
+        self._book.refresh()
+        wanted, present = self._book.applied(), self._index.applied()
+        if restored or present != wanted:
+            self._erase_tombstoned()
+        if present == wanted:
+            return False
+        if present is not None and not self._book.begins_with(present):
+            log("index.other-decisions", next="made anew")
+            self._index.clear()
+            present = None
+        if present is not None or self._index.objects():
+            for decision in self._book.taken[present.count if present else 0 :]:
+                if decision is not None:
+                    self._apply(decision)
+        self._index.mark_applied(wanted)
+        return True
+
+    def _erase_tombstoned(self) -> None:
+        """Delete in the reverse order of writing: the row, then note, object and renditions.
+
+        The row first, in one transaction, so that a study is shown whole or not at all; the tombstone, which is durable
+        before either, makes sure that what was begun is ended.
+        """
+        tombstoned = self._book.decided.tombstoned
+        if tombstoned:
+            self._index.remove(sorted(tombstoned & self._index.objects()))
+            self._archive.erase(sorted(tombstoned))
+
+    def _apply(self, decision: Decision) -> None:
+        match decision.kind:
+            case "quarantine":
+                self._index.remove(decision.objects)
+                self._bring_back()
+            case "tombstone":
+                self._bring_back()
+            case "release" if decision.objects:
+                self._bring_back()
+            case "merge" if decision.patient:
+                self._refresh_rows(self._index.objects_saying(decision.patient[PATIENT_ID]))
+            case "merge" | "correction":
+                self._refresh_rows(self._index.objects_below(decision.level, decision.uid))
+            case _:
+                pass  # A hold changes no row.
+
+    def _refresh_rows(self, objects: set[str]) -> None:
+        """Derive the rows of these objects afresh from their notes and every decision."""
+        listed = sorted(objects)
+        for start in range(0, len(listed), TOGETHER):
+            read, damaged = self._reader.read(listed[start : start + TOGETHER], "rebuild")
+            for object_id in damaged:
+                log("settle.damaged", object=object_id, next="appliance check --deep")
+            notes = [self._book.decided.effective(note) for note in read]
+            self._index.replace([note.object for note in notes], notes)
+
+    def _bring_back(self) -> None:
+        """Index what is on a shelf and no longer hidden, for example the image that another one had displaced."""
+        indexed = self._index.objects()
+        hidden = self._book.decided.hidden
+        for read, _ in self._reader.batches(
+            [i for i in self._archive.shelved() if i not in indexed and not hidden(i)], "rebuild"
+        ):
+            self._index.add([self._book.decided.effective(note) for note in read])

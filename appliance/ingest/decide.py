@@ -1,0 +1,143 @@
+"""Taking decisions: what people lay down about images, durable before anything follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from appliance.archive.files import FileBackend
+from appliance.clock import stamp
+from appliance.dicom.decision import PATIENT_ID, Decision
+from appliance.errors import NotFound, Refused
+from appliance.index.rows import StudyRow
+from appliance.index.store import Index
+from appliance.ingest.index_file import index_key, index_lock
+from appliance.ingest.settle import Settler
+from appliance.keyring.client import AgentClient
+from appliance.keyring.public import current_epoch
+from appliance.paths import StatePaths
+
+# Who may decide what (DESIGN, section 1): demographics are everybody's work, retention is the owner's.
+ALLOWED = {
+    "merge": {"owner", "doctor", "assistant"},
+    "correction": {"owner", "doctor", "assistant"},
+    "hold": {"owner", "doctor"},
+    "quarantine": {"owner", "doctor"},
+    "release": {"owner", "doctor"},
+    "tombstone": {"owner"},
+}
+UNKNOWN = "There is no such study, or nothing of what the decision names."
+LOOK = "See: appliance study list"
+
+
+class Decider:
+    """Decisions of one person on an archive that is settled, with the index locked for everybody else."""
+
+    def __init__(self, settler: Settler, index: Index, archive: FileBackend, person: str, role: str) -> None:
+        self._settler = settler
+        self._index = index
+        self._archive = archive
+        self.person = person
+        self._role = role
+
+    def studies(self, text: str, offset: int, limit: int) -> tuple[int, list[StudyRow]]:
+        """Return how many studies fit the words of ``text``, and one page of them."""
+        return self._index.studies(text, offset=offset, limit=limit)
+
+    def held(self, study: str) -> bool:
+        """Say whether the study with this UID must not be deleted."""
+        return study in self._settler.book.decided.held
+
+    def hold(self, study: str, moment: datetime, reason: str = "") -> None:
+        """Forbid the deletion of a study."""
+        self.take(Decision("hold", stamp(moment), self.person, uid=study, reason=reason))
+
+    def release(self, study: str, moment: datetime, reason: str = "") -> None:
+        """Allow the deletion of a study again."""
+        if not self.held(study):
+            raise NotFound("This study is not held.", LOOK)
+        self.take(Decision("release", stamp(moment), self.person, uid=study, reason=reason))
+
+    def delete(self, study: str, moment: datetime, reason: str = "") -> int:
+        """Delete a study for good, quarantined images of it included; return how many objects that were.
+
+        :class:`Refused` while it is held. Nothing is deleted before the tombstone is durable.
+        """
+        objects = self._index.objects_below("study", study) | self._unlisted(study)
+        decision = Decision(
+            "tombstone", stamp(moment), self.person, objects=tuple(sorted(objects)), uid=study, reason=reason
+        )
+        self.take(decision)
+        return len(objects)
+
+    def take(self, decision: Decision) -> None:
+        """Make a decision durable, then follow it.
+
+        :class:`Refused` for who may not decide this, or for a study that is held; :class:`NotFound` when the archive
+        has nothing of what the decision names, which is a slip of the pen.
+        """
+        if self._role not in ALLOWED[decision.kind]:
+            raise Refused("This person may not decide that.", "Ask the owner of the box.")
+        self._require_target(decision)
+        if decision.kind == "tombstone":
+            self._refuse_held(decision)
+        self._settler.book.write(decision)
+        self._settler.follow()
+
+    def _require_target(self, decision: Decision) -> None:
+        if decision.patient:
+            found = bool(self._index.objects_saying(decision.patient[PATIENT_ID]))
+        elif decision.objects:
+            found = set(decision.objects) <= set(self._archive.shelved())
+        else:
+            found = bool(self._index.objects_below(decision.level, decision.uid))
+            found = found or (decision.kind == "release" and self.held(decision.uid))
+        if not found or (decision.kind == "tombstone" and not decision.objects):
+            raise NotFound(UNKNOWN, LOOK)
+
+    def _refuse_held(self, decision: Decision) -> None:
+        held = self._settler.book.decided.held
+        if not held:
+            return
+        for read, _ in self._settler.reader.batches(decision.objects, "rebuild"):
+            if any(note.study in held for note in read):
+                raise Refused(
+                    "The study is held; nothing was deleted.", "Release it first: appliance study release UID"
+                )
+
+    def _unlisted(self, study: str) -> set[str]:
+        """Return the objects of a study that have no row: quarantined, or displaced by another image."""
+        indexed = self._index.objects()
+        unlisted = [object_id for object_id in self._archive.shelved() if object_id not in indexed]
+        return {
+            note.object
+            for read, _ in self._settler.reader.batches(unlisted, "rebuild")
+            for note in read
+            if note.study == study
+        }
+
+
+@contextmanager
+def deciding(
+    paths: StatePaths, archive: FileBackend, agent: AgentClient, person: str, role: str, moment: datetime
+) -> Iterator[Decider]:
+    """Yield a decider once all that has arrived is settled. Somebody must be logged in.
+
+    Arrivals wait in the inbox meanwhile; the pages go on reading and follow what was decided.
+    """
+    token = agent.job()
+    try:
+        key = index_key(paths, agent, token)
+        with index_lock(paths):
+            index = Index.open(paths.index_db, key)
+            try:
+                settler = Settler(archive, agent, token, index, current_epoch(paths))
+                settler.catch_up()
+                for _ in settler.run(moment):
+                    pass
+                yield Decider(settler, index, archive, person, role)
+            finally:
+                index.close()
+    finally:
+        agent.logout(token)

@@ -1,0 +1,85 @@
+"""The decisions of one archive, read in order as they come and written one after the other."""
+
+from __future__ import annotations
+
+import hashlib
+
+from appliance.archive.backend import Backend
+from appliance.dicom import decision as decisions
+from appliance.dicom.decided import Decided
+from appliance.dicom.decision import Decision
+from appliance.errors import BadInput, Damaged, NotLoggedIn, Refused
+from appliance.index.rows import Applied
+from appliance.ingest.note_reader import BATCH, LARGEST_NOTE, NoteReader
+from appliance.keyring.public import Epoch
+from appliance.logs import log
+from appliance.sealing.writer import seal
+
+NONE = hashlib.sha256(b"").hexdigest()
+
+
+class DecisionBook:
+    """What was decided, and a digest for every beginning of the list.
+
+    A decision that cannot be read is passed over with an alarm; its bytes still count in the digest, so an index that
+    followed it while it was whole is made anew without it, as a rebuild would make it.
+    """
+
+    def __init__(self, archive: Backend, reader: NoteReader, epoch: Epoch) -> None:
+        self._archive = archive
+        self._reader = reader
+        self._epoch = epoch
+        self._last = ""
+        self._digests = [NONE]
+        self.decided = Decided()
+        self.unreadable: list[str] = []
+        self.taken: list[Decision | None] = []
+
+    def refresh(self) -> None:
+        """Read what was decided since the last time."""
+        names: list[str] = []
+        sealed: list[bytes] = []
+        for name, file in self._archive.decisions(self._last):
+            with file:
+                names.append(name)
+                sealed.append(file.read(LARGEST_NOTE))
+            if len(names) == BATCH:
+                self._take(names, sealed)
+                names, sealed = [], []
+        self._take(names, sealed)
+
+    def write(self, decision: Decision) -> None:
+        """Append a decision durably, then let it take effect here."""
+        self._archive.decide(seal(decisions.to_bytes(decision), [self._epoch.notes]))
+        self.refresh()
+
+    def applied(self) -> Applied:
+        """Return the mark of an index that follows all of it."""
+        return Applied(len(self._digests) - 1, self._digests[-1])
+
+    def begins_with(self, applied: Applied) -> bool:
+        """Say whether an index that followed ``applied`` followed a beginning of this list."""
+        return applied.count < len(self._digests) and self._digests[applied.count] == applied.digest
+
+    def _take(self, names: list[str], sealed: list[bytes]) -> None:
+        for name, raw, decision in zip(names, sealed, self._open(sealed), strict=True):
+            if decision is None:
+                log("decision.damaged", number=name)
+                self.unreadable.append(name)
+            else:
+                self.decided.take(decision)
+            self.taken.append(decision)
+            step = f"{self._digests[-1]}\n{name}\n{hashlib.sha256(raw).hexdigest()}"
+            self._digests.append(hashlib.sha256(step.encode()).hexdigest())
+            self._last = name
+
+    def _open(self, sealed: list[bytes]) -> list[Decision | None]:
+        try:
+            return [decisions.from_bytes(raw) for raw in self._reader.open_small(sealed, "rebuild")]
+        except NotLoggedIn:
+            raise
+        except (BadInput, Damaged, Refused):
+            if len(sealed) == 1:
+                return [None]
+        half = len(sealed) // 2
+        return self._open(sealed[:half]) + self._open(sealed[half:])
