@@ -241,7 +241,7 @@ class Agent:
             epochs = open_epochs(self._paths, identity)
         except ExchangedKey as error:
             raise_alarm(self._paths, error.file)
-            self._log.append(clock.now(), "keyagent:recipients:exchanged", person=person, file=error.file)
+            self._log.append(clock.now(), "keyagent:recipients:exchanged", person=person, public_key=error.file)
             raise
         if all_is_well(self._paths, epochs):
             self._log.append(clock.now(), "keyagent:recipients:restored", person=person)

@@ -196,7 +196,7 @@ def test_a_damaged_file_is_evidence_and_is_not_pruned(paths: StatePaths) -> None
     aged(paths)
     first = paths.audit_segments("keyagent")[0]
     first.write_bytes(first.read_bytes().replace(b'"s1"', b'"s9"'))
-    with pytest.raises(Damaged, match=r"Line 2 of keyagent.000000000001.log"):
+    with pytest.raises(Damaged, match=r"Line 2 of keyagent\.000000000001\.log"):
         prune(paths, "keyagent", NOON, NOON)
     assert first.exists()
 
