@@ -27,6 +27,7 @@ class StatePaths:
         self.system_db = root / "system.db"
         self.audit = root / "audit"
         self.tmp = root / "tmp"
+        self.strays = root / "strays"
 
     def slot(self, person: str) -> Path:
         """Return the slot file of a person's id."""

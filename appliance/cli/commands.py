@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import decide, index, init, keys, run, serve, status, study
+from appliance.cli import check, decide, index, init, keys, run, serve, status, study
 from appliance.cli.open import open_command
 from appliance.cli.options import show_version
 
@@ -25,6 +25,7 @@ app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("unlock")(keys.unlock)
 app.command("lock")(keys.lock)
+app.command("check")(check.check)
 app.command("decide")(decide.decide)
 app.add_typer(study.app, name="study")
 app.add_typer(index.app, name="index")
