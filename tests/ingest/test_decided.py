@@ -163,3 +163,19 @@ def test_an_index_that_followed_other_decisions_is_made_anew(tmp_path: Path) -> 
     settle(archive, index)
     assert answers(index) == plain
     index.close()
+
+
+def test_what_was_quarantined_before_it_reached_its_shelf_stays_unlisted_when_the_first_is_gone(tmp_path: Path) -> None:
+    archive = MemoryBackend()
+    index = Index.open(tmp_path / "index.db", KEY)
+    first = receive(archive, image(1, 1, content=1))
+    settle(archive, index)
+    second = receive(archive, image(1, 1, content=2))
+    for one in (
+        Decision("quarantine", AT, "settle", objects=(second,)),
+        Decision("tombstone", AT, "0", objects=(first,)),
+    ):
+        archive.decide(seal(decisions.to_bytes(one), [EPOCH.notes]))
+    settle(archive, index)
+    assert index.counts() == (0, 0, 0) and list(archive.shelves) == [second] and archive.inbox() == []
+    index.close()
