@@ -30,6 +30,7 @@ class StatePaths:
         self.alarm = root / "alarm"
         self.exchanged = self.alarm / "recipients"
         self.tmp = root / "tmp"
+        self.strays = root / "strays"
 
     def slot(self, person: str) -> Path:
         """Return the slot file of a person's id."""

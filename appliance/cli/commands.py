@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import audit, bench, decide, index, init, keys, rotate, run, serve, status, study, user
+from appliance.cli import audit, bench, check, decide, index, init, keys, rotate, run, serve, status, study, user
 from appliance.cli.open import open_command
 from appliance.cli.options import show_version
 
@@ -27,6 +27,7 @@ app.command("unlock")(keys.unlock)
 app.command("lock")(keys.lock)
 app.command("bench")(bench.bench)
 app.command("rotate")(rotate.rotate)
+app.command("check")(check.check)
 app.command("decide")(decide.decide)
 app.add_typer(study.app, name="study")
 app.add_typer(index.app, name="index")

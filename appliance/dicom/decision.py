@@ -81,7 +81,8 @@ def from_bytes(raw: bytes) -> Decision:
         body = json.loads(raw)
         if not isinstance(body, dict):
             raise BadInput("A decision is not an object.")
-        if body.pop("version", None) != VERSION:
+        version = body.pop("version", None)
+        if type(version) is not int or version != VERSION:
             raise Damaged("A decision has an unknown version.", "Update the appliance.")
         return parse(body)
     except (ValueError, RecursionError, BadInput) as error:

@@ -11,6 +11,8 @@ from typing import Any
 from appliance.errors import BadInput
 
 BASE = b"\x01"  # stands for the service's base URL in rendered lines
+# Made once: json.dumps makes one for every call that asks for anything but its defaults.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _BULK_KEY = b'"BulkDataURI":"bulkdata/'
 
 
@@ -22,11 +24,11 @@ def dump(value: Any) -> bytes:
     ``?``; numbers that JSON cannot hold become text (PS3.18 F.2.3 has no number for them).
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = _ENCODER.encode(value)
     except RecursionError:
         raise BadInput("A data set is nested too deeply.", "The object was kept; it cannot be listed.") from None
     except ValueError:
-        text = json.dumps(_finite(value), ensure_ascii=False, separators=(",", ":"))
+        text = _ENCODER.encode(_finite(value))
     return text.encode("utf-8", "replace")
 
 

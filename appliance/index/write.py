@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, Table, bindparam, delete, func, select
 from sqlalchemy.dialects.sqlite import Insert, insert
 
 from appliance.dicom.note import Note
@@ -73,22 +73,22 @@ class Batch:
             packed = {"attributes": jsontext.pack(note.attributes), "bulk": pack_bulk(note.bulk)}
             bodies.append({"id": row["id"], **packed})
         self._write()
-        self._connection.execute(insert(INSTANCE), rows)
-        self._connection.execute(insert(BODY), bodies)
+        self._connection.execute(_INSERT["instance"], rows)
+        self._connection.execute(_INSERT["body"], bodies)
 
     def remove(self, objects: Iterable[str]) -> None:
         """Remove the instances of these objects; what is left of their studies is derived afresh."""
-        gone = [row for rows in self._find(INSTANCE, INSTANCE.c.object, objects) for row in rows]
+        gone = [row for rows in self._find(INSTANCE.c.object, objects) for row in rows]
         for table in (INSTANCE, BODY):
             for chunk in _chunks([row.id for row in gone]):
                 self._connection.execute(delete(table).where(table.c.id.in_(chunk)))
         touched = {row.study_id for row in gone}
-        for rows in self._find(STUDY, STUDY.c.id, touched):
+        for rows in self._find(STUDY.c.id, touched):
             for row in rows:
                 self._studies[row.uid] = _Study(row.id, row.uid, merge.empty())
         by_id = {study.id: study for study in self._studies.values()}
         series_by_id: dict[int, _Series] = {}
-        for rows in self._find(SERIES, SERIES.c.study_id, touched):
+        for rows in self._find(SERIES.c.study_id, touched):
             for row in rows:
                 series = _Series(row.id, by_id[row.study_id], row.uid, merge.empty())
                 series_by_id[row.id] = series
@@ -118,7 +118,7 @@ class Batch:
             if present is None or (note.received, note.object) < (present.received, present.object):
                 best[note.sop_instance] = note
         losers = []
-        for rows in self._find(INSTANCE, INSTANCE.c.uid, list(best)):
+        for rows in self._find(INSTANCE.c.uid, list(best)):
             for row in rows:
                 note = best[row.uid]
                 if (row.received, row.object) <= (note.received, note.object):
@@ -131,12 +131,10 @@ class Batch:
 
     def _load(self, studies: set[str], series: set[str]) -> None:
         by_id = {}
-        columns = [STUDY.c.id, STUDY.c.uid, STUDY.c.series_count, STUDY.c.instance_count, STUDY_TEXT.c.facts]
         for chunk in _chunks(studies):
-            found = select(*columns).where(STUDY.c.uid.in_(chunk), STUDY_TEXT.c.id == STUDY.c.id)
-            for id_, uid, count, instances, facts in self._connection.execute(found):
+            for id_, uid, count, instances, facts in self._connection.execute(_STUDIES, {"values": chunk}):
                 by_id[id_] = self._studies[uid] = _Study(id_, uid, jsontext.unpack(facts), count, instances)
-        for rows in self._find(SERIES, SERIES.c.uid, series):
+        for rows in self._find(SERIES.c.uid, series):
             for row in rows:
                 if study := by_id.get(row.study_id):
                     facts = jsontext.unpack(row.facts)
@@ -170,13 +168,14 @@ class Batch:
             if rows:
                 self._connection.execute(_UPSERT[table.name], rows)
 
-    def _find(self, table: Table, column: ColumnElement[Any], values: Iterable[Any]) -> Iterator[Sequence[Row[Any]]]:
+    def _find(self, column: Column[Any], values: Iterable[Any]) -> Iterator[Sequence[Row[Any]]]:
+        """Yield the rows of the column's table in which it has one of these values, chunk by chunk."""
         for chunk in _chunks(values):
-            yield self._connection.execute(select(table).where(column.in_(chunk))).all()
+            yield self._connection.execute(_FIND[column], {"values": chunk}).all()
 
     def _next_id(self, table: Table) -> int:
         if table.name not in self._ids:
-            self._ids[table.name] = self._connection.execute(select(func.max(table.c.id))).scalar() or 0
+            self._ids[table.name] = self._connection.execute(_LAST[table.name]).scalar() or 0
         self._ids[table.name] += 1
         return self._ids[table.name]
 
@@ -194,8 +193,21 @@ def _upsert(table: Table) -> Insert:
     return statement.on_conflict_do_update(index_elements=["id"], set_=changed)
 
 
+def _among(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    return column.in_(bindparam("values", expanding=True))
+
+
 # Built once: making one takes SQLAlchemy longer than SQLite needs to run it.
 _UPSERT = {table.name: _upsert(table) for table in (STUDY, STUDY_TEXT, SERIES)}
+_LAST = {table.name: select(func.max(table.c.id)) for table in (STUDY, SERIES, INSTANCE)}
+_FIND = {
+    column: select(column.table).where(_among(column))
+    for column in (INSTANCE.c.uid, INSTANCE.c.object, STUDY.c.id, SERIES.c.uid, SERIES.c.study_id)
+}
+_STUDIES = select(STUDY.c.id, STUDY.c.uid, STUDY.c.series_count, STUDY.c.instance_count, STUDY_TEXT.c.facts).where(
+    _among(STUDY.c.uid), STUDY_TEXT.c.id == STUDY.c.id
+)
+_INSERT = {table.name: insert(table) for table in (INSTANCE, BODY)}
 
 
 def _chunks(values: Iterable[Any]) -> Iterator[list[Any]]:

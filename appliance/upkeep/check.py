@@ -1,0 +1,247 @@
+"""The check that needs no key: names against SHA-256 of the ciphertext, whole pairs, keys, strays.
+
+It runs while the archive is locked, and beside a box that goes on working: what looks halved is looked at once more at
+the end, since a pair may have been on its way to a shelf.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from appliance.archive.files import ID, NOTE, OBJECT
+from appliance.errors import NegatoError
+from appliance.keyring.public import read_recipient
+from appliance.paths import Kind, StatePaths
+from appliance.sealing.header import read_header
+from appliance.sealing.slots import read_slot_header
+from appliance.sealing.stream import NONCE_SIZE, layout_of
+from appliance.upkeep.findings import Finding, finding
+from appliance.upkeep.layout import check_layout
+
+READERS = 4
+PIECE = 1024 * 1024
+FRESH_SECONDS = 60.0  # younger drafts and halves belong to somebody who is writing
+DRAFT = ".draft-"
+KINDS: tuple[Kind, ...] = ("notes", "images")
+T = TypeVar("T")
+R = TypeVar("R")
+Progress = Callable[[int, int], None]
+
+
+def check(paths: StatePaths, progress: Progress = lambda _done, _all: None) -> Iterator[Finding]:
+    """Yield what is wrong with a state directory; ``progress`` gets files done and in all."""
+    yield from _format(paths)
+    yield from _keys(paths)
+    yield from _decisions(paths)
+    total = sum(1 for shelf in _shelves(paths) for _ in _entries(paths.objects / shelf))
+    total += sum(1 for _ in _entries(paths.inbox))
+    done = 0
+    halves: list[str] = []
+    for shelf in _shelves(paths):
+        objects, object_strays = _sorted_names(paths.objects / shelf, OBJECT, shelf)
+        notes, note_strays = _sorted_names(paths.notes / shelf, NOTE, shelf)
+        renditions, rendition_strays = _sorted_names(paths.renditions / shelf, OBJECT, shelf)
+        halves.extend(objects ^ notes)
+        for path in (*object_strays, *note_strays, *rendition_strays):
+            yield from _stray(paths, path)
+        for object_id in sorted(renditions - objects):
+            yield finding("rendition-stray", f"renditions/{shelf}/{object_id}{OBJECT}")
+        for path in (paths.notes / shelf / f"{object_id}{NOTE}" for object_id in sorted(notes)):
+            if not _is_sealed(path):
+                yield finding("note-damaged", _name(paths, path))
+        files = [paths.objects / shelf / f"{object_id}{OBJECT}" for object_id in sorted(objects)]
+        for path, whole in in_parallel(_is_named_right, files):
+            if not whole:
+                yield finding("object-altered", _name(paths, path))
+            done += 1
+            progress(done, total)
+    yield from _inbox(paths, lambda count: progress(done + count, total))
+    yield from _halves(paths, halves)
+
+
+def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
+    """Yield every item with what ``work`` made of it, in order, a few at a time so that memory stays flat."""
+    running: deque[tuple[T, Future[R]]] = deque()
+    with ThreadPoolExecutor(READERS) as pool:
+        for item in items:
+            running.append((item, pool.submit(work, item)))
+            if len(running) >= 2 * READERS:
+                first, future = running.popleft()
+                yield first, future.result()
+        while running:
+            first, future = running.popleft()
+            yield first, future.result()
+
+
+def _format(paths: StatePaths) -> Iterator[Finding]:
+    try:
+        check_layout(paths)
+    except NegatoError as error:
+        yield Finding("format", paths.format.name, None, str(error))
+
+
+def _keys(paths: StatePaths) -> Iterator[Finding]:
+    names = [
+        match[1] for path in paths.keys.glob("*") if (match := re.match(r"([1-9]\d*)\.(notes|images)\.", path.name))
+    ]
+    for number in sorted({int(name) for name in names}) or [1]:
+        for kind in KINDS:
+            recipient, identity = paths.epoch_recipient(number, kind), paths.epoch_identity(number, kind)
+            if not recipient.exists():
+                yield finding("key-missing", _name(paths, recipient))
+            elif not _holds(partial(read_recipient, paths, number, kind)):
+                yield finding("key-damaged", _name(paths, recipient))
+            yield from _sealed_key(paths, identity)
+    yield from _sealed_key(paths, paths.index_key)
+    slots = sorted(paths.slots.glob("*.json"))
+    if not slots:
+        yield finding("key-missing", _name(paths, paths.slots))
+    for slot in slots:
+        if not _holds(partial(_read_slot, slot)):
+            yield finding("key-damaged", _name(paths, slot))
+
+
+def _read_slot(path: Path) -> None:
+    read_slot_header(path.read_bytes())
+
+
+def _sealed_key(paths: StatePaths, path: Path) -> Iterator[Finding]:
+    if not path.exists():
+        yield finding("key-missing", _name(paths, path))
+    elif not _is_sealed(path):
+        yield finding("key-damaged", _name(paths, path))
+
+
+def _decisions(paths: StatePaths) -> Iterator[Finding]:
+    wanted = 1
+    for path in sorted(_entries(paths.decisions)):
+        number = path.name.removesuffix(NOTE)
+        if not path.name.endswith(NOTE) or not number.isdecimal():
+            yield from _stray(paths, path)
+            continue
+        for missing in range(wanted, min(int(number), wanted + 100)):
+            yield finding("decision-missing", f"{paths.decisions.name}/{missing:08d}{NOTE}")
+        wanted = int(number) + 1
+        if not _is_sealed(path):
+            yield finding("decision-damaged", _name(paths, path))
+
+
+def _inbox(paths: StatePaths, progress: Callable[[int], None]) -> Iterator[Finding]:
+    objects, _ = _sorted_names(paths.inbox, OBJECT)
+    notes, _ = _sorted_names(paths.inbox, NOTE)
+    for path in sorted(_entries(paths.inbox)):
+        object_id, ending = path.name[:64], path.name[64:]
+        if not ID.fullmatch(object_id) or ending not in (OBJECT, NOTE):
+            yield from _stray(paths, path)
+        elif ending == NOTE and not _is_sealed(path):
+            yield finding("note-damaged", _name(paths, path))
+        elif (object_id not in notes or (object_id not in objects and not _shelf(paths, object_id).exists())) and _old(
+            path
+        ):
+            yield finding("half", _name(paths, path))
+    files = [paths.inbox / f"{object_id}{OBJECT}" for object_id in sorted(objects & notes)]
+    for count, (path, whole) in enumerate(in_parallel(_is_named_right, files), 1):
+        if not whole:
+            yield finding("object-altered", _name(paths, path))
+        progress(count)
+
+
+def _halves(paths: StatePaths, candidates: list[str]) -> Iterator[Finding]:
+    for object_id in sorted(candidates):
+        waiting = paths.inbox / f"{object_id}{NOTE}"
+        here, note = _shelf(paths, object_id), paths.notes / object_id[:2] / f"{object_id}{NOTE}"
+        if note.exists() and not here.exists():
+            yield finding("object-missing", _name(paths, here))
+        elif here.exists() and not note.exists() and not waiting.exists():
+            yield finding("note-missing", _name(paths, note))
+
+
+def _stray(paths: StatePaths, path: Path) -> Iterator[Finding]:
+    if not path.name.startswith(DRAFT) or _old(path):
+        yield finding("stray", _name(paths, path))
+
+
+def _sorted_names(folder: Path, ending: str, shelf: str = "") -> tuple[set[str], list[Path]]:
+    """Return the ids of a folder's files with this ending, and the files that do not belong there."""
+    ids: set[str] = set()
+    strays = []
+    for path in _entries(folder):
+        object_id = path.name.removesuffix(ending)
+        if path.name.endswith(ending) and ID.fullmatch(object_id) and object_id.startswith(shelf):
+            ids.add(object_id)
+        else:
+            strays.append(path)
+    return ids, sorted(strays)
+
+
+def _shelves(paths: StatePaths) -> list[str]:
+    rooms = (paths.objects, paths.notes, paths.renditions)
+    return sorted({path.name for room in rooms for path in _entries(room) if path.is_dir()})
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    try:
+        yield from folder.iterdir()
+    except FileNotFoundError:
+        return
+
+
+def _is_named_right(path: Path) -> bool:
+    """Say whether a file's name is the SHA-256 of its bytes; one that has gone meanwhile is no finding."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(PIECE):
+                digest.update(piece)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return path.name == f"{digest.hexdigest()}{OBJECT}"
+
+
+def _is_sealed(path: Path) -> bool:
+    """Say whether a file has the form of an age file; one that has gone meanwhile is no finding."""
+    try:
+        with path.open("rb") as file:
+            return _holds(lambda: _form(file))
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
+def _form(file: BinaryIO) -> None:
+    header = read_header(file)
+    layout_of(file.seek(0, 2) - len(header.raw) - NONCE_SIZE)
+
+
+def _holds(look: Callable[[], object]) -> bool:
+    try:
+        look()
+    except (NegatoError, OSError, ValueError):
+        return False
+    return True
+
+
+def _old(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_ctime > FRESH_SECONDS
+    except OSError:
+        return False
+
+
+def _shelf(paths: StatePaths, object_id: str) -> Path:
+    return paths.objects / object_id[:2] / f"{object_id}{OBJECT}"
+
+
+def _name(paths: StatePaths, path: Path) -> str:
+    return str(path.relative_to(paths.root))

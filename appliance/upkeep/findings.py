@@ -1,0 +1,75 @@
+"""What a check finds, as values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+What = Literal[
+    "format",
+    "key-missing",
+    "key-damaged",
+    "object-altered",
+    "object-damaged",
+    "object-missing",
+    "note-missing",
+    "note-damaged",
+    "note-differs",
+    "decision-missing",
+    "decision-damaged",
+    "index-damaged",
+    "row-missing",
+    "row-differs",
+    "row-without-object",
+    "half",
+    "stray",
+    "rendition-stray",
+]
+
+RESTORE = "Restore it from a backup."
+SEND = "Restore it from a backup, or have the modality send the study again."
+DEEP = "Run: appliance check --deep, which names the study; then restore it from a backup."
+NEXT: Final[dict[What, str]] = {
+    "format": RESTORE,
+    "key-missing": "Restore keys/ from a backup; the images can be read with the paper key meanwhile.",
+    "key-damaged": "Restore keys/ from a backup; the images can be read with the paper key meanwhile.",
+    "object-altered": DEEP,
+    "object-damaged": SEND,
+    "object-missing": DEEP,
+    "note-missing": DEEP,
+    "note-damaged": DEEP,
+    "note-differs": SEND,
+    "decision-missing": "Restore decisions/ from a backup, then run: appliance index rebuild",
+    "decision-damaged": "Restore decisions/ from a backup, then run: appliance index rebuild",
+    "index-damaged": "Run: appliance check --deep --repair, or: appliance index rebuild",
+    "row-missing": "Run: appliance check --deep --repair, or: appliance index rebuild",
+    "row-differs": "Run: appliance check --deep --repair, or: appliance index rebuild",
+    "row-without-object": "Run: appliance check --deep --repair, or: appliance index rebuild",
+    "half": "Run: appliance check --repair, which sets it aside in strays/.",
+    "stray": "Run: appliance check --repair, which sets it aside in strays/.",
+    "rendition-stray": "Run: appliance check --repair, which deletes it: it can be made again.",
+}
+DERIVED: Final = frozenset({"index-damaged", "row-missing", "row-differs", "row-without-object"})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: ``where`` is a path below the state directory or a row, never a patient.
+
+    ``study`` is a StudyInstanceUID, known to a deep check only; ``repaired`` says that nothing is left to do.
+    """
+
+    what: What
+    where: str
+    study: str | None = None
+    next_step: str = ""
+    repaired: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the finding as it is printed with ``--json``."""
+        return asdict(self)
+
+
+def finding(what: What, where: str, study: str | None = None) -> Finding:
+    """Return a finding with the next step that belongs to it."""
+    return Finding(what, where, study, SEND if study and NEXT[what] == DEEP else NEXT[what])

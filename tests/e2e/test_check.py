@@ -1,0 +1,184 @@
+"""``appliance check`` finds each kind of damage, names the study when it may read, and mends what is derived."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.box import APPLIANCE, OWNER, Box, wait_for
+from tests.ingest.tiny import image, study_uid
+from tests.samples.modality import send
+
+Harm = Callable[[Path], object]
+
+
+@pytest.fixture(scope="module")
+def filled(box: Box) -> Iterator[Box]:
+    """An unlocked box with two studies on its shelves."""
+    with box.login() as client:
+        send([image(1, 1), image(1, 2), image(2, 1)], "127.0.0.1", box.dicom_port)
+        box.settled(client, 3)
+        wait_for(lambda: not list((box.state / "inbox").glob("*.age")), 10)
+        yield box
+
+
+def check(box: Box, *options: str, state: Path | None = None) -> tuple[int, list[dict[str, Any]]]:
+    done = box.run("check", "--json", "--state", str(state or box.state), *options)
+    found = json.loads(done.stdout) if done.stdout else {"findings": [{"what": done.stderr.decode()}]}
+    return done.returncode, found["findings"]
+
+
+def deep(box: Box, *options: str) -> tuple[int, list[dict[str, Any]]]:
+    return check(box, "--deep", "--user", OWNER, "--password-file", str(box.password_file), *options)
+
+
+def first(room: str, ending: str) -> Callable[[Path], Path]:
+    return lambda state: min((state / room).rglob(f"*{ending}"))
+
+
+def flip(path: Path, place: int = -1) -> None:
+    raw = bytearray(path.read_bytes())
+    raw[place] ^= 1
+    path.write_bytes(raw)
+
+
+OBJECT, NOTE = first("objects", ".age"), first("notes", ".note.age")
+HARMS: dict[str, tuple[Harm, str]] = {
+    "one-bit-of-an-object": (lambda state: flip(OBJECT(state)), "object-altered"),
+    "an-object-cut-short": (lambda state: os.truncate(OBJECT(state), 300), "object-altered"),
+    "an-object-gone": (lambda state: OBJECT(state).unlink(), "object-missing"),
+    "a-note-gone": (lambda state: NOTE(state).unlink(), "note-missing"),
+    "a-note-without-form": (lambda state: NOTE(state).write_bytes(b"no age file"), "note-damaged"),
+    "a-stray-on-a-shelf": (lambda state: (state / "objects" / "00" / "holiday.jpg").write_bytes(b"sand"), "stray"),
+    "an-object-on-another-shelf": (lambda state: _misplace(state), "stray"),
+    "a-public-key-gone": (lambda state: (state / "keys" / "1.images.pub").unlink(), "key-missing"),
+    "a-public-key-altered": (lambda state: flip(state / "keys" / "1.notes.pub", 10), "key-damaged"),
+    "an-identity-gone": (lambda state: (state / "keys" / "1.images.age").unlink(), "key-missing"),
+    "an-identity-without-form": (lambda state: (state / "keys" / "1.notes.age").write_bytes(b"x"), "key-damaged"),
+    "the-index-key-gone": (lambda state: (state / "keys" / "index.age").unlink(), "key-missing"),
+    "one-bit-of-a-slot": (lambda state: flip(min((state / "keys" / "slots").iterdir()), 40), "key-damaged"),
+    "FORMAT-altered": (lambda state: flip(state / "FORMAT", 3), "format"),
+    "a-decision-removed": (lambda state: _second_decision(state).write_bytes(b"x"), "decision-missing"),
+    "a-stray-rendition": (lambda state: _rendition(state), "rendition-stray"),
+}  # fmt: skip
+
+
+def _second_decision(state: Path) -> Path:
+    return state / "decisions" / "00000002.note.age"
+
+
+def _misplace(state: Path) -> None:
+    path = OBJECT(state)
+    shutil.copy(path, state / "objects" / ("00" if path.name[:2] != "00" else "01") / path.name)
+
+
+def _rendition(state: Path) -> None:
+    folder = state / "renditions" / "00"
+    folder.mkdir(parents=True)
+    (folder / f"{'0' * 64}.age").write_bytes(b"derived from nothing")
+
+
+def test_a_whole_archive_is_clean_locked_or_not_and_without_keys(filled: Box, tmp_path: Path) -> None:
+    assert check(filled) == (0, [])
+    copy = tmp_path / "state"
+    shutil.copytree(filled.state, copy, ignore=shutil.ignore_patterns("run"))
+    assert check(filled, state=copy) == (0, [])
+
+
+@pytest.mark.parametrize("name", HARMS)
+def test_each_harm_is_found_while_locked(filled: Box, tmp_path: Path, name: str) -> None:
+    copy = tmp_path / "state"
+    shutil.copytree(filled.state, copy, ignore=shutil.ignore_patterns("run"))
+    harm, what = HARMS[name]
+    harm(copy)
+    code, findings = check(filled, state=copy)
+    assert code == 5 and what in {one["what"] for one in findings}, findings
+    assert all(set(one) == {"what", "where", "study", "next_step", "repaired"} for one in findings)
+    assert all(one["next_step"] and one["study"] is None for one in findings)
+
+
+def test_strays_are_set_aside_and_kept(filled: Box, tmp_path: Path) -> None:
+    copy = tmp_path / "state"
+    shutil.copytree(filled.state, copy, ignore=shutil.ignore_patterns("run"))
+    (copy / "notes" / "00" / "holiday.jpg").write_bytes(b"sand")
+    _rendition(copy)
+    code, findings = check(filled, "--repair", state=copy)
+    assert code == 0 and all(one["repaired"] for one in findings) and len(findings) == 2
+    assert [path.read_bytes() for path in (copy / "strays").iterdir()] == [b"sand"]
+    assert check(filled, state=copy) == (0, [])
+
+
+def test_a_deep_check_of_a_whole_archive_is_clean_and_audited(filled: Box) -> None:
+    before = (filled.state / "audit" / "keyagent.log").read_text().count("keyagent:study:retrieve")
+    assert deep(filled) == (0, [])
+    after = (filled.state / "audit" / "keyagent.log").read_text().count("keyagent:study:retrieve")
+    assert after - before == 2  # one line a study
+
+
+def test_a_deep_check_names_the_study_of_what_is_lost(own_box: Box) -> None:
+    box = own_box
+    with box.login() as client:
+        by_study: dict[str, str] = {}
+        for number in range(1, 6):
+            send([image(number, 1, content=number)], "127.0.0.1", box.dicom_port)
+            box.settled(client, number)
+            shelved = {path.stem for path in (box.state / "objects").rglob("*.age")}
+            (by_study[study_uid(number)],) = shelved - set(by_study.values())
+        objects = {uid: box.state / "objects" / name[:2] / f"{name}.age" for uid, name in by_study.items()}
+        notes = {uid: box.state / "notes" / name[:2] / f"{name}.note.age" for uid, name in by_study.items()}
+        flip(objects[study_uid(1)])
+        os.truncate(objects[study_uid(2)], 300)
+        objects[study_uid(3)].unlink()
+        flip(notes[study_uid(4)])
+        notes[study_uid(5)].write_bytes(notes[study_uid(4)].read_bytes())
+        code, findings = deep(box)
+        assert code == 5
+        named = {(one["what"], one["study"]) for one in findings if one["study"]}
+        assert {
+            ("object-damaged", study_uid(1)),
+            ("object-damaged", study_uid(2)),
+            ("object-missing", study_uid(3)),
+            ("note-damaged", study_uid(4)),
+            ("note-damaged", study_uid(5)),
+        } <= named, named
+        assert {one["study"] for one in findings} <= set(by_study) | {None}
+
+
+def test_a_lost_index_is_found_and_made_anew(own_box: Box) -> None:
+    box = own_box
+    with box.login() as client:
+        send([image(1, 1), image(2, 1)], "127.0.0.1", box.dicom_port)
+        box.settled(client, 2)
+        raw = (box.state / "index.db").read_bytes()
+        (box.state / "index.db").write_bytes(raw[:4096] + bytes(len(raw) - 4096))
+        code, findings = deep(box, "--repair")
+        assert code == 0, findings
+        wait_for(lambda: box.count(client) == 2, 20)
+        assert deep(box) == (0, [])
+
+
+def test_a_wrong_password_and_a_missing_user_are_refused(filled: Box) -> None:
+    assert check(filled, "--deep")[0] == 2
+    wrong = filled.root / "wrong.txt"
+    wrong.write_text("not the passphrase")
+    assert check(filled, "--deep", "--user", OWNER, "--password-file", str(wrong))[0] == 4
+
+
+def test_progress_is_drawn_on_a_terminal_only(filled: Box) -> None:
+    quiet = filled.run("check", "--state", str(filled.state))
+    assert quiet.stderr == b"" and quiet.stdout == b"all is well\n"
+    ours, theirs = pty.openpty()
+    command = [*APPLIANCE, "check", "--state", str(filled.state)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, env=filled.environment, timeout=60)
+    os.close(theirs)
+    drawn = os.read(ours, 65536)
+    os.close(ours)
+    assert done.returncode == 0 and b"Names" in drawn and b"100%" in drawn
