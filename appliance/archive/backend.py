@@ -43,7 +43,7 @@ class Backend(Protocol):
         """Make both drafts durable in the inbox under ``object_id``."""
 
     def inbox(self) -> list[str]:
-        """Return the ids of all pairs in the inbox, oldest first."""
+        """Return the ids of all pairs in the inbox, oldest first as far as the clock of the store tells them apart."""
 
     def shelve(self, object_ids: Iterable[str]) -> None:
         """Move pairs from the inbox to the shelves, durably."""

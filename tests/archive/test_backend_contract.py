@@ -73,9 +73,21 @@ def test_a_large_draft_written_in_pieces_reads_back_whole(backend: Backend) -> N
     assert read(backend, object_id)[0] == content
 
 
-def test_the_inbox_is_listed_oldest_first(backend: Backend) -> None:
-    ids = [admit(backend, str(n).encode()) for n in range(5)]
+def test_the_inbox_is_listed_oldest_first(backend: Backend, tmp_path: Path) -> None:
+    ids = []
+    for n in range(5):
+        ids.append(admit(backend, str(n).encode()))
+        _until_the_file_system_clock_ticks(tmp_path)
     assert backend.inbox() == ids
+
+
+def _until_the_file_system_clock_ticks(place: Path) -> None:
+    """Return once a new file gets a later time than this moment's: file systems count in ticks of milliseconds."""
+    probe = place / "tick"
+    probe.write_bytes(b"")
+    first = probe.stat().st_mtime_ns
+    while probe.stat().st_mtime_ns == first:
+        probe.write_bytes(b"")
 
 
 def test_an_abandoned_draft_leaves_nothing(backend: Backend) -> None:

@@ -122,17 +122,17 @@ def test_status_answers_scripts_in_json(box: Box, idle: Box) -> None:
         found: dict[str, object] = json.loads(done.stdout)
         return found
 
-    assert status(idle) == {"running": False, "locked": True, "waiting": 0}
+    assert status(idle) == {"running": False, "locked": True, "waiting": 0, "alarms": []}
     assert status(box)["locked"] is True
     assert send([tiny("status json")], "127.0.0.1", box.dicom_port)[0].stored
-    assert status(box) == {"running": True, "locked": True, "waiting": 1}
+    assert status(box) == {"running": True, "locked": True, "waiting": 1, "alarms": []}
     done = box.run(
         "unlock", "--state", str(box.state), "--user", OWNER, "--password-file", "-", stdin=PASSPHRASE.encode()
     )
     assert done.returncode == OK, done.stderr
-    wait_for(lambda: status(box) == {"running": True, "locked": False, "waiting": 0}, 20)
+    wait_for(lambda: status(box) == {"running": True, "locked": False, "waiting": 0, "alarms": []}, 20)
     assert box.run("lock", "--state", str(box.state)).stdout == b"locked\n"
-    wait_for(lambda: status(box) == {"running": True, "locked": True, "waiting": 0}, 20)
+    wait_for(lambda: status(box) == {"running": True, "locked": True, "waiting": 0, "alarms": []}, 20)
 
 
 @pytest.mark.parametrize("command", ["unlock", "index rebuild"])

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.audit.log import read
+from appliance.audit.entries import entries
+from appliance.paths import StatePaths
 from tests.box import OWNER, PASSPHRASE, Box, wait_for
 from tests.e2e.objects import BOUNDARY, CT, STOW, below, stow_body, tiny
 from tests.samples.modality import Unanswered, echo, send
@@ -131,7 +132,7 @@ def test_60_idle_connections_do_not_shut_out_a_modality_at_another_address(box: 
 
 
 def audited(box: Box, event: str) -> int:
-    return sum(line["event"] == event for line in read(box.state / "audit" / "keyagent.log"))
+    return sum(entry.fields.get("event") == event for entry in entries(StatePaths(box.state), "keyagent"))
 
 
 @pytest.mark.parametrize(
