@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from appliance.audit import log as audit
+from appliance.audit.entries import entries
 from appliance.errors import BadInput, Damaged, EnvironmentProblem, Refused
 from appliance.keyring.disk import key_lock, write_key_file
 from appliance.keyring.epochs import open_epochs, open_key_file
@@ -194,7 +194,7 @@ def test_only_an_owner_acts_on_keys_and_a_refusal_is_audited(archive: Archive, n
     with pytest.raises(Refused):
         open_owner(archive.paths, people, name, f"{PASSPHRASE}-{name}", MOMENT)
     people.close()
-    assert list(audit.read(archive.paths.audit_log("cli")))[-1]["event"] == "cli:owner:refused"
+    assert list(entries(archive.paths, "cli"))[-1].fields["event"] == "cli:owner:refused"
 
 
 def test_a_row_of_system_db_makes_nobody_an_owner(archive: Archive) -> None:
@@ -227,7 +227,7 @@ def test_a_journal_that_is_not_ours_is_refused(archive: Archive) -> None:
 
 def test_every_change_is_audited_at_its_beginning_and_end(archive: Archive) -> None:
     archive.change(archive.owner(), leave(archive))
-    begin, end = list(audit.read(archive.paths.audit_log("cli")))[-2:]
+    begin, end = [entry.fields for entry in entries(archive.paths, "cli")][-2:]
     assert (begin["event"], begin["person"], begin["epoch"]) == ("cli:leave:begin", archive.ids["Dr Deux"], 2)
     assert (end["event"], end["by"]) == ("cli:leave:end", archive.ids["Dr Essai"])
 
