@@ -21,7 +21,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from appliance.audit import log as audit
+from appliance.audit.entries import entries
 from appliance.cli.main import main
 from appliance.errors import Refused
 from appliance.keyring.client import AgentClient
@@ -209,7 +209,7 @@ def test_who_left_opens_no_new_image_and_the_others_go_on_as_before(practice: Pr
     with pytest.raises(Refused):
         open_notes = [epoch.notes for epoch in open_epochs(was, identity) if epoch.notes]
         unwrap(open_notes, read_header(io.BytesIO(practice.paths.index_key.read_bytes())))
-    events = [line["event"] for line in audit.read(practice.paths.audit_log("cli"))]
+    events = [entry.fields["event"] for entry in entries(practice.paths, "cli")]
     assert events[-2:] == ["cli:leave:begin", "cli:leave:end"]
 
 
@@ -352,7 +352,7 @@ def test_killed_at_random_instants_leaving_and_rotating_are_completed_by_a_secon
         if leaves:
             assert not [e for e in open_epochs(box.paths, people["Dr Deux"]) if e.notes or e.images]
             assert not box.paths.slot(leaver).exists()
-        list(audit.read(box.paths.audit_log("cli")))
+        assert {entry.fault for entry in entries(box.paths, "cli")} <= {"", "torn"}
     assert cuts >= ROUNDS // 3, "too few kills hit a change under way"
 
 
