@@ -61,8 +61,8 @@ KINDS: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
         (r".*:refused", Kind(ALERT, RESTRICTED, "E", MINOR)),
         (r"keyagent:(audit:rolled_back|recipients:exchanged)", Kind(ALERT, OBJECT_SECURITY, "E", SERIOUS)),
         (r"keyagent:(study|notes):.*", Kind(ACCESSED, None, "R", SUCCESS)),
-        (r"operator:audit:cut", Kind(LOG_USED, None, "D", SUCCESS)),
-        (r"operator:audit:.*", Kind(LOG_USED, None, "R", SUCCESS)),
+        (r"cli:audit:cut", Kind(LOG_USED, None, "D", SUCCESS)),
+        (r"cli:audit:.*", Kind(LOG_USED, None, "R", SUCCESS)),
         (r".*", Kind(ACTIVITY, None, "E", SUCCESS)),
     )
 )

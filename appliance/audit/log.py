@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from appliance.audit.entries import entries
 from appliance.audit.line import FIRST, LONGEST_LINE, line_hash, parse, render
 from appliance.clock import stamp
 from appliance.errors import Damaged, EnvironmentProblem, StorageFull
@@ -131,6 +132,19 @@ def _full(error: OSError) -> EnvironmentProblem:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StorageFull("The disk is full: what leaves no trace is not done.", "Free space on the disk.")
     return EnvironmentProblem(f"The audit log cannot be written: {error.strerror}.", "Look at the disk.")
+
+
+def read(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the lines of the log whose newest file is ``path``; torn ones are passed over.
+
+    Raises :class:`Damaged` at the first line that was changed, removed or put in.
+    """
+    for entry in entries(StatePaths(path.parent.parent), path.stem):
+        if entry.fault == "torn":
+            continue
+        if entry.fault:
+            raise Damaged(f"Line {entry.line} of {entry.file} does not verify.", "Run: appliance audit verify")
+        yield entry.fields
 
 
 def head_of(paths: StatePaths, process: str) -> Head:

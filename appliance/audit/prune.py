@@ -18,7 +18,7 @@ from appliance.clock import stamp
 from appliance.errors import Damaged
 from appliance.paths import StatePaths
 
-CUT = "operator:audit:cut"
+CUT = "cli:audit:cut"
 KEPT_MONTHS = 12
 
 

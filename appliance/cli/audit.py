@@ -22,7 +22,6 @@ from appliance.upkeep.layout import check_layout
 
 app = typer.Typer(help="The record of who read what.", no_args_is_help=True, rich_markup_mode=None)
 
-OPERATOR = "operator"
 Log = Annotated[str | None, typer.Option("--log", help="Only the log of this process, for example keyagent.")]
 Event = Annotated[str | None, typer.Option(help="Only events that begin so, for example keyagent:study:")]
 Person = Annotated[str | None, typer.Option(help="Only what this person did: a name, or an id.")]
@@ -94,17 +93,14 @@ def export(
     until: Until = None,
 ) -> None:
     """Write audit lines to standard output for another program; the export itself is audited."""
-    from appliance.audit.anchors import heads
     from appliance.audit.dicom import message
-    from appliance.audit.log import AuditLog
+    from appliance.upkeep.cli_log import record
 
     if form not in ("jsonl", "dicom"):
         raise BadInput(f"There is no format {form}.", "Choose jsonl or dicom.")
     paths = _state(state)
     with _readable_logs():
-        record = AuditLog(paths, OPERATOR)
-        record.append(clock.now(), "operator:audit:export", format=form, heads=heads(paths, OPERATOR))
-        record.close()
+        record(paths, clock.now(), "cli:audit:export", format=form)
     source = f"negatoscope {paths.root.absolute().name}"
     for found in _chosen(paths, _Names(paths), log, event, person, since, until):
         if form == "jsonl":
@@ -119,19 +115,16 @@ def prune(
     before: Annotated[str | None, typer.Option(help="A day, YYYY-MM-DD. [default: twelve months ago]")] = None,
 ) -> None:
     """Remove what is older, file by file, and record in the chain what was removed."""
-    from appliance.audit.anchors import heads
-    from appliance.audit.log import AuditLog
     from appliance.audit.prune import KEPT_MONTHS
     from appliance.audit.prune import prune as prune_log
+    from appliance.upkeep.cli_log import record
 
     paths, now = _state(state), clock.now()
     day = min(now.day, 28)
     months = now.year * 12 + now.month - 1 - KEPT_MONTHS
     limit = _moment(before) if before else datetime(months // 12, months % 12 + 1, day, tzinfo=UTC)
     with _readable_logs():
-        record = AuditLog(paths, OPERATOR)
-        record.append(now, "operator:audit:prune", before=clock.stamp(limit), heads=heads(paths, OPERATOR))
-        record.close()
+        record(paths, now, "cli:audit:prune", before=clock.stamp(limit))
         for process in paths.audit_processes():
             print(f"{process}: removed {prune_log(paths, process, limit, now)} lines older than {limit:%Y-%m-%d}")
 

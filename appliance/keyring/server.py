@@ -15,12 +15,35 @@ from appliance.keyring.leases import Caller
 
 MOST_CALLERS = 64
 SWEEP_SECONDS = 1.0
+LAST_ANSWERS_SECONDS = 2.0
+
+
+class Answers:
+    """Counts the answers under way, so that the process does not end before whoever asked to lock has heard of it."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._changed = threading.Condition()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._count += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._count -= 1
+            self._changed.notify_all()
+
+    def wait(self, seconds: float) -> None:
+        """Return once there are none, or after so long."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._count == 0, seconds)
 
 
 def serve(listener: socket.socket, agent: Agent) -> None:
     """Answer callers until the archive is locked; then return, so that the process can end and forget."""
     allowed = sockets.callers()
-    places = threading.BoundedSemaphore(MOST_CALLERS)
+    places, answers = threading.BoundedSemaphore(MOST_CALLERS), Answers()
     listener.settimeout(SWEEP_SECONDS)
     threading.Thread(target=_sweep, args=(agent,), daemon=True).start()
     while not agent.over.is_set():
@@ -33,11 +56,14 @@ def serve(listener: socket.socket, agent: Agent) -> None:
         if caller.user not in allowed or not places.acquire(blocking=False):
             connection.close()
             continue
-        threading.Thread(target=_talk, args=(connection, caller, agent, places), daemon=True).start()
+        threading.Thread(target=_talk, args=(connection, caller, agent, places, answers), daemon=True).start()
     agent.finish("stopped")
+    answers.wait(LAST_ANSWERS_SECONDS)
 
 
-def _talk(connection: socket.socket, caller: Caller, agent: Agent, places: threading.BoundedSemaphore) -> None:
+def _talk(
+    connection: socket.socket, caller: Caller, agent: Agent, places: threading.BoundedSemaphore, answers: Answers
+) -> None:
     try:
         with contextlib.suppress(OSError), connection:
             try:
@@ -45,7 +71,8 @@ def _talk(connection: socket.socket, caller: Caller, agent: Agent, places: threa
                     if request == {"verb": "watch"}:
                         _watch(connection, caller, agent)
                         break
-                    wire.send(connection, agent.answer(request, caller))
+                    with answers:
+                        wire.send(connection, agent.answer(request, caller))
             except BadInput as error:
                 wire.send(connection, {"error": "BadInput", "message": error.message, "next_step": ""})
     finally:

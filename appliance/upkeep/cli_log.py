@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from appliance.audit.anchors import heads
 from appliance.audit.log import AuditLog
 from appliance.paths import StatePaths
 
@@ -12,9 +13,12 @@ PROCESS = "cli"
 
 
 def record(paths: StatePaths, moment: datetime, event: str, **fields: Any) -> None:
-    """Append one line to cli.log and return once it is durable. ``event`` reads ``source:subject:action``."""
+    """Append one line to cli.log and return once it is durable. ``event`` reads ``source:subject:action``.
+
+    The line anchors the ends of all other logs, as the key agent's lines at unlock and lock do.
+    """
     log = AuditLog(paths, PROCESS)
     try:
-        log.append(moment, event, **fields)
+        log.append(moment, event, **fields, heads=heads(paths, PROCESS))
     finally:
         log.close()

@@ -37,8 +37,8 @@ def test_reading_images_is_dicom_instances_accessed() -> None:
         ("keyagent:recipients:exchanged", "110113", "110135", "8"),
         ("keyagent:notes:settle", "110103", "keyagent:notes:settle", "0"),
         ("keyagent:archive:lock", "110100", "110121", "0"),
-        ("operator:audit:cut", "110101", "operator:audit:cut", "0"),
-        ("operator:audit:export", "110101", "operator:audit:export", "0"),
+        ("cli:audit:cut", "110101", "cli:audit:cut", "0"),
+        ("cli:audit:export", "110101", "cli:audit:export", "0"),
         ("something:else:entirely", "110100", "something:else:entirely", "0"),
     ],
 )

@@ -134,10 +134,10 @@ def test_the_end_is_found_behind_any_number_of_torn_lines(paths: StatePaths) -> 
 
 
 def test_two_writers_of_one_log_keep_one_chain(paths: StatePaths) -> None:
-    first, second = AuditLog(paths, "operator"), AuditLog(paths, "operator")
+    first, second = AuditLog(paths, "cli"), AuditLog(paths, "cli")
     for number in range(20):
-        (first, second)[number % 2].append(NOON, "operator:audit:export")
-    assert [e.fields["seq"] for e in entries(paths, "operator")] == list(range(1, 21))
+        (first, second)[number % 2].append(NOON, "cli:audit:export")
+    assert [e.fields["seq"] for e in entries(paths, "cli")] == list(range(1, 21))
     assert problems(paths) == []
 
 

@@ -118,8 +118,8 @@ def test_single_flipped_bits_are_all_found(paths: StatePaths) -> None:
     view(AuditLog(paths, "web"), 8)
     anchor(paths)
     view(AuditLog(paths, "keyagent"), 3)
-    operator = AuditLog(paths, "operator")
-    operator.append(NOON, "operator:audit:export", heads=heads(paths, "operator"))
+    operator = AuditLog(paths, "cli")
+    operator.append(NOON, "cli:audit:export", heads=heads(paths, "cli"))
     assert problems(paths) == []
     chance = random.Random(7)
     for _ in range(FLIPS):

@@ -87,15 +87,16 @@ def test_the_cut_tail_of_a_log_is_caught_by_what_the_key_agent_saw_at_the_lock(f
     for _ in range(3):
         assert audit(filled, "export").returncode == 0
     filled.lock()
-    path = filled.state / "audit" / "operator.log"
-    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    path = filled.state / "audit" / "cli.log"
+    kept = path.read_bytes().splitlines(keepends=True)[:-1]
+    path.write_bytes(b"".join(kept))
     done = audit(filled, "verify", "--json")
     assert done.returncode == 5
-    assert "log operator: line 2 of operator.log" in done.stderr.decode()
+    assert f"log cli: line {len(kept)} of cli.log" in done.stderr.decode()
     assert "the end was cut" in done.stderr.decode()
     found = json.loads(done.stdout)
     assert found["whole"] is False
-    assert [log["process"] for log in found["logs"] if log["problems"]] == ["operator"]
+    assert [log["process"] for log in found["logs"] if log["problems"]] == ["cli"]
 
 
 def test_foreign_and_damaged_lines_are_listed_as_what_they_are(filled: Box) -> None:
@@ -120,7 +121,7 @@ def test_everything_can_be_exported_as_json_lines_and_as_dicom_audit_messages(fi
     assert len(messages) == len(listed) + 1, "the export itself is a line"
     codes = {message[0][0].get("csd-code") for message in messages}
     assert codes >= {"110114", "110103", "110101"}
-    assert [line["format"] for line in lines(filled, "--event", "operator:audit:export")] == ["jsonl", "dicom"]
+    assert [line["format"] for line in lines(filled, "--event", "cli:audit:export")] == ["jsonl", "dicom"]
     assert audit(filled, "export", "--format", "pdf").returncode == 2
 
 
@@ -188,7 +189,7 @@ def test_what_is_older_than_it_may_be_kept_goes_and_the_rest_verifies(tmp_path: 
     assert f"keyagent: removed {before} lines" in done.stdout.decode()
     assert lines(box, "--until", "2024-12-31") == []
     assert audit(box, "verify").returncode == 0
-    cuts = lines(box, "--event", "operator:audit:cut")
+    cuts = lines(box, "--event", "cli:audit:cut")
     assert cuts[0]["first"] == 1 and sum(c["last"] - c["first"] + 1 for c in cuts) == before
     box.start()
     try:

@@ -235,3 +235,11 @@ def test_locking_ends_the_process(agent: AgentBox) -> None:
     assert agent.process is not None
     wait_for(lambda: agent.process is not None and agent.process.poll() is not None, 10)
     assert [line["reason"] for line in agent.lines("keyagent:archive:lock")] == ["asked"]
+
+
+def test_whoever_locks_hears_of_it_before_the_agent_is_gone(agent: AgentBox) -> None:
+    for _ in range(8):
+        client = agent.start()
+        agent.login(client)
+        client.lock()
+        agent.end()
