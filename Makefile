@@ -55,6 +55,10 @@ bench: dev ## figures of storing, querying and retrieving, beside Orthanc's
 	@.ci/install packages dcmtk iproute2 orthanc orthanc-dicomweb
 	$(BIN)/appliance bench all
 
+.PHONY: screenshots
+screenshots: dev ## the pictures of README and docs, by the browser tests
+	SCREENSHOTS=docs/pictures $(BIN)/python -m pytest tests/browser -k pictures
+
 .PHONY: lock
 lock: ## refresh the locked Python packages
 	@.ci/install lock

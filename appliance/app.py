@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from appliance.api.events import Events
+    from appliance.api.gate import Gate
     from appliance.archive.files import FileBackend
     from appliance.ingest.desk import Desk
 
@@ -37,17 +38,19 @@ def run_receiver(settings: Settings) -> None:
     from appliance.dicom.note import Source
     from appliance.dimse.receiver import Receiver
     from appliance.ingest.receive import Admission
-    from appliance.keyring.public import current_epoch
+    from appliance.keyring.public import EpochWatch, refuse_if_exchanged
 
     _begin("receiver")
     paths = _state(settings)
     archive = FileBackend(paths, "receiver", settings.reserve_mib * MIB)
     archive.forget_drafts()
-    epoch = current_epoch(paths)
+    epochs = EpochWatch(paths)
+    epochs.current()  # An archive without keys is refused at the start, not at the first image.
     largest = settings.largest_mib * MIB
 
     def admit(source: Source) -> Admission:
-        return Admission(archive, epoch, source, largest)
+        refuse_if_exchanged(paths)
+        return Admission(archive, epochs.current(), source, largest)
 
     receiver = Receiver(settings.ae_title, admit, clock.now, settings.associations, largest)
     host, port = sockets.split(settings.dicom)
@@ -77,7 +80,7 @@ def run_keyagent(settings: Settings) -> None:
     run = RunPaths(settings.run_root)
     listener = sockets.handed_down() or sockets.listen(run.keyagent)
     leases = LeaseTable(idle=settings.idle_minutes * 60, longest=settings.session_hours * 3600)
-    agent = Agent(paths, AuditLog(paths.audit_log("keyagent")), leases)
+    agent = Agent(paths, AuditLog(paths, "keyagent"), leases)
     _on_stop(agent.over.set)
     _ready("keyagent")
     serve(listener, agent)
@@ -116,6 +119,7 @@ def run_web(settings: Settings) -> None:
     server = uvicorn.Server(config)
 
     def end() -> None:
+        web.gate.shut()
         web.events.close()
         server.should_exit = True
 
@@ -138,6 +142,7 @@ class _Web:
     archive: FileBackend
     desk: Desk
     events: Events
+    gate: Gate
 
 
 def _web(settings: Settings) -> _Web:
@@ -156,7 +161,7 @@ def _web(settings: Settings) -> _Web:
     from appliance.ingest.desk import Desk
     from appliance.ingest.receive import Admission
     from appliance.keyring.client import AgentClient
-    from appliance.keyring.public import current_epoch
+    from appliance.keyring.public import EpochWatch, refuse_if_exchanged
     from appliance.people.store import People
     from appliance.retrieve.decoder import Decoder
     from appliance.retrieve.pictures import Pictures
@@ -169,8 +174,11 @@ def _web(settings: Settings) -> _Web:
     pictures = Pictures(reading, Decoder(run.decoder))
     desk = Desk(paths, archive, agent, clock.now, events.changed)
 
+    epochs = EpochWatch(paths)
+
     def admit(source: Source) -> Admission:
-        return Admission(archive, current_epoch(paths), source, settings.largest_mib * MIB)
+        refuse_if_exchanged(paths)
+        return Admission(archive, epochs.current(), source, settings.largest_mib * MIB)
 
     routers = [
         box_router(gate, agent, archive),
@@ -181,7 +189,7 @@ def _web(settings: Settings) -> _Web:
         dicomweb_router(gate.reader, desk.index, pictures, admit),
     ]
     app = build(gate, routers, page_directory(settings.web_root), settings.hosts)
-    return _Web(app, archive, desk, events)
+    return _Web(app, archive, desk, events, gate)
 
 
 def _begin(process: str) -> None:

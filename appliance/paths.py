@@ -24,14 +24,21 @@ class StatePaths:
         self.index_db = root / "index.db"
         self.index_lock = root / "index.lock"
         self.index_key = self.keys / "index.age"
+        self.key_journal = self.keys / "journal.json"
         self.system_db = root / "system.db"
         self.audit = root / "audit"
+        self.alarm = root / "alarm"
+        self.exchanged = self.alarm / "recipients"
         self.tmp = root / "tmp"
         self.strays = root / "strays"
 
     def slot(self, person: str) -> Path:
         """Return the slot file of a person's id."""
         return self.slots / f"{person}.json"
+
+    def possession(self, person: str) -> Path:
+        """Return the file in which a person's devices hold their half of the slot's key."""
+        return self.slots / f"{person}.devices"
 
     def epoch_identity(self, epoch: int, kind: Kind) -> Path:
         """Return the sealed identity of one epoch, an age file."""
@@ -44,6 +51,19 @@ class StatePaths:
     def audit_log(self, process: str) -> Path:
         """Return the audit log that one process appends to."""
         return self.audit / f"{process}.log"
+
+    def audit_segment(self, process: str, first: int) -> Path:
+        """Return where a full log is put away; ``first`` is the number of its first line."""
+        return self.audit / f"{process}.{first:012d}.log"
+
+    def audit_segments(self, process: str) -> list[Path]:
+        """Return the files of one process's log that are there, oldest first."""
+        put_away = sorted(self.audit.glob(f"{process}.{'[0-9]' * 12}.log"))
+        return [*put_away, *(path for path in (self.audit_log(process),) if path.exists())]
+
+    def audit_processes(self) -> list[str]:
+        """Return whose logs there are, by name."""
+        return sorted({path.name.split(".", 1)[0] for path in self.audit.glob("*.log")})
 
 
 class RunPaths:

@@ -6,6 +6,7 @@ refused. The separation of users is systemd's; here is none.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import selectors
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from appliance import sockets
-from appliance.errors import EnvironmentProblem
+from appliance.errors import Damaged, EnvironmentProblem, NegatoError
 from appliance.logs import log
 from appliance.notify import SOCKET, SUPERVISOR
 from appliance.paths import RunPaths
@@ -27,6 +28,8 @@ from appliance.paths import RunPaths
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
 STABLE_SECONDS = 10.0
 STOP_SECONDS = 10.0
+# What a process says at its start that no second try would change.
+FINAL: dict[int, type[NegatoError]] = {kind.exit_code: kind for kind in (EnvironmentProblem, Damaged)}
 
 
 @dataclass(slots=True)
@@ -58,8 +61,10 @@ class Supervisor:
         """Bind every socket; :class:`EnvironmentProblem` when one cannot be had. ``on_ready`` is called once."""
         self._on_ready = on_ready
         self._stopping = False
+        self._told = False
         plan.run.mkdir(mode=0o700, parents=True, exist_ok=True)
-        paths = RunPaths(plan.run)
+        self._paths = paths = RunPaths(plan.run)
+        self._alone = _alone(plan.run)
         sockets.listen_tcp(plan.dicom).close()  # Only to say at once that it is taken.
         self._children = {
             "keyagent": Child("keyagent", sockets.listen(paths.keyagent)),
@@ -82,7 +87,6 @@ class Supervisor:
         selector = selectors.DefaultSelector()
         selector.register(self._notify, selectors.EVENT_READ)
         selector.register(waker, selectors.EVENT_READ)
-        told = False
         try:
             while not self._stopping:
                 self._start_due()
@@ -91,8 +95,8 @@ class Supervisor:
                         waker.recv(4096)
                 self._read_notes()
                 self._reap()
-                if not told and all(child.ready for child in self._children.values()):
-                    told = True
+                if not self._told and all(child.ready for child in self._children.values()):
+                    self._told = True
                     self._on_ready()
         finally:
             signal.set_wakeup_fd(-1)
@@ -142,8 +146,9 @@ class Supervisor:
             if child.process is None or (code := child.process.poll()) is None:
                 continue
             child.process = None
-            if code == EnvironmentProblem.exit_code and not child.ready:
-                raise EnvironmentProblem(f"The {child.name} could not start.", "Its reason stands above.")
+            # Once all were ready, what stands in the way may pass: then the others go on and this one is tried again.
+            if not self._told and not child.ready and code in FINAL:
+                raise FINAL[code](f"The {child.name} could not start.", "Its reason stands above.")
             stable = code == 0 or now - child.started > STABLE_SECONDS
             child.pause = FIRST_PAUSE if stable else min(child.pause * 2, LONGEST_PAUSE)
             child.due = now if code == 0 else now + child.pause
@@ -163,3 +168,21 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        for path in (self._paths.keyagent, self._paths.decoder):
+            path.unlink(missing_ok=True)
+
+
+def _alone(run: Path) -> int:
+    """Return a descriptor that holds ``run`` for this supervisor until it ends, however it ends (flock(2)).
+
+    A second one would take the first one's sockets away and leave its processes without each other.
+    """
+    descriptor = os.open(run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise EnvironmentProblem(
+            "This archive is being served already.", "Stop the other appliance, or use that one."
+        ) from error
+    return descriptor

@@ -33,6 +33,7 @@ class Box:
         self.http_port, self.dicom_port = free_ports(2)
         self.url = f"http://127.0.0.1:{self.http_port}"
         self.log = root / "serve.log"
+        self.out = root / "serve.out"
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("NEGATO_")} | {
             f"NEGATO_{name.upper()}": value for name, value in settings.items()
         }
@@ -57,24 +58,20 @@ class Box:
     def start(self) -> float:
         """Start the appliance and wait for its ready line; return the seconds that took."""
         began = time.monotonic()
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as log, self.out.open("ab") as out:
+            told = out.tell()
             self.process = subprocess.Popen(
                 [
                     *APPLIANCE, "serve", "--state", str(self.state),
                     "--http", f"127.0.0.1:{self.http_port}", "--dicom", f"127.0.0.1:{self.dicom_port}",
                 ],
-                stdout=subprocess.PIPE, stderr=log, env=self.environment,
+                stdout=out, stderr=log, env=self.environment,
             )  # fmt: skip
-        assert self.process.stdout is not None
-        os.set_blocking(self.process.stdout.fileno(), False)
-        text = b""
 
         def ready() -> bool:
-            nonlocal text
-            assert self.process is not None and self.process.stdout is not None
+            assert self.process is not None
             assert self.process.poll() is None, f"serve ended: {self.log.read_text()}"
-            text += self.process.stdout.read() or b""
-            return b"ready http://" in text
+            return b"ready http://" in self.out.read_bytes()[told:]
 
         wait_for(ready, READY_SECONDS)
         return time.monotonic() - began
@@ -89,8 +86,6 @@ class Box:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
         self.process = None
 
     def children(self) -> dict[str, int]:

@@ -40,6 +40,7 @@ def box_router(gate: Gate, agent: AgentClient, archive: Backend) -> APIRouter:
     async def lock() -> Response:
         """Lock the archive now; every session ends."""
         await asyncio.to_thread(agent.lock)
+        gate.shut()
         return Response(status_code=204)
 
     return router

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 
@@ -25,23 +26,32 @@ class Gate:
     def __init__(self, agent: AgentClient) -> None:
         self._agent = agent
         self._seen: dict[bytes, tuple[float, Reader]] = {}
+        self._shut = False
 
-    def reader(self, request: Request) -> Reader:
+    async def reader(self, request: Request) -> Reader:
         """Return who asks; :class:`Locked` while the archive is, else :class:`NotLoggedIn`."""
+        if self._shut:
+            raise _locked()
         token = request.cookies.get(COOKIE, "")
         digest, now = hashlib.sha256(token.encode()).digest(), time.monotonic()
         known = self._seen.get(digest)
         if known is not None and now < known[0]:
             reader = known[1]
         else:
-            reader = self._ask(token)
+            reader = await asyncio.to_thread(self._ask, token)
             self._seen = {key: kept for key, kept in self._seen.items() if now < kept[0]}
             self._seen[digest] = (now + TRUSTED_SECONDS, reader)
+            if self._shut:
+                raise _locked()
         return reader
 
     def forget(self, token: str) -> None:
         """Believe nothing of a token any more: it was logged out."""
         self._seen.pop(hashlib.sha256(token.encode()).digest(), None)
+
+    def shut(self) -> None:
+        """Let nobody through any more: the archive was locked, and this process ends. May be called from any thread."""
+        self._shut = True
 
     def _ask(self, token: str) -> Reader:
         if token:
@@ -52,9 +62,13 @@ class Gate:
             except NotLoggedIn:
                 pass
         if self._agent.locked():
-            raise Locked("The archive is locked.", "Log in to unlock it.")
+            raise _locked()
         raise NotLoggedIn("Nobody is logged in here.", "Log in first.")
 
 
-def open_to_all() -> None:
+def _locked() -> Locked:
+    return Locked("The archive is locked.", "Log in to unlock it.")
+
+
+async def open_to_all() -> None:
     """Mark a route that asks for no session; every other one must name :meth:`Gate.reader`."""

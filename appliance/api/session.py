@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import secrets
 from collections.abc import Callable
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -11,21 +13,32 @@ from starlette.responses import JSONResponse
 
 from appliance.api.errors import answer_error
 from appliance.api.gate import COOKIE, Gate, open_to_all
-from appliance.errors import EnvironmentProblem, Refused
+from appliance.errors import EnvironmentProblem, NegatoError, Refused
 from appliance.keyring.client import AgentClient
 from appliance.people.store import People
 from appliance.retrieve.reading import Reader
 
 OPENING_SECONDS = 30.0
+_UNKNOWN = secrets.token_bytes(32)
+
+
+class AuditHead(BaseModel):
+    """Number and hash of a line of the key agent's audit log."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seq: int = Field(ge=0, lt=10**15)
+    hash: str = Field(pattern="^[0-9a-f]{64}$")
 
 
 class Credentials(BaseModel):
-    """What somebody types to log in."""
+    """What somebody types to log in, with the audit head that the page remembers from the last time."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     user: str = Field(max_length=64)
     password: str = Field(max_length=1024)
+    audit_head: AuditHead | None = None
 
 
 class Session(BaseModel):
@@ -33,6 +46,17 @@ class Session(BaseModel):
 
     user: str
     role: str
+
+
+class Opening(Session):
+    """Who has just logged in.
+
+    The page remembers ``audit_head`` and sends it at the next login. ``rolled_back`` is an alarm: the head that was
+    sent is not part of the audit log any more, so the disk was put back to an earlier day or the log was replaced.
+    """
+
+    audit_head: AuditHead
+    rolled_back: bool
 
 
 def session_router(
@@ -46,17 +70,31 @@ def session_router(
     router = APIRouter(prefix="/api/session", tags=["session"])
 
     @router.post("", dependencies=[Depends(open_to_all)])
-    async def log_in(credentials: Credentials, request: Request) -> Session:
+    async def log_in(credentials: Credentials, request: Request) -> Opening:
         """Log in; the archive is unlocked by it and the cookie is the session."""
         person = people.by_name(credentials.user)
+        who = person.id if person else _nobody(credentials.user)
+        seen = (credentials.audit_head.seq, credentials.audit_head.hash) if credentials.audit_head else None
         try:
-            token, lease = await asyncio.to_thread(agent.login, person.id if person else "", credentials.password)
+            token, lease = await asyncio.to_thread(agent.login, who, credentials.password, seen)
         except Refused as error:
             return answer_error(error, 401)  # type: ignore[return-value]  # FastAPI passes a Response through
-        found = people.by_id(lease.person)
-        if found is None or not await asyncio.to_thread(wait_open, OPENING_SECONDS):
-            raise EnvironmentProblem("The archive did not open.", "Try again; if it stays, ask for help.")
-        answer = JSONResponse(Session(user=found.name, role=found.role).model_dump())
+        try:
+            found = people.by_id(lease.person)
+            if found is None or not await asyncio.to_thread(wait_open, OPENING_SECONDS):
+                raise EnvironmentProblem("The archive did not open.", "Try again; if it stays, ask for help.")
+        except NegatoError:
+            # Nobody gets this token: the lease would keep the keys in memory for nobody.
+            await asyncio.to_thread(agent.logout, token)
+            raise
+        seq, digest = lease.audit_head
+        opening = Opening(
+            user=found.name,
+            role=found.role,
+            audit_head=AuditHead(seq=seq, hash=digest),
+            rolled_back=lease.rolled_back,
+        )
+        answer = JSONResponse(opening.model_dump())
         answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=request.url.scheme == "https")
         return answer  # type: ignore[return-value]  # FastAPI passes a Response through
 
@@ -79,3 +117,11 @@ def session_router(
         return answer
 
     return router
+
+
+def _nobody(name: str) -> str:
+    """Return an id that nobody has, the same for the same name: wrong guesses slow each name down alike.
+
+    Keyed, so that the audit log does not tell what was typed: it may have been a passphrase.
+    """
+    return hashlib.blake2b(name.encode("utf-8", "replace"), key=_UNKNOWN, digest_size=8).hexdigest()

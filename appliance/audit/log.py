@@ -1,108 +1,206 @@
-"""An append-only log whose lines are chained by hash, one log for each process.
+"""An append-only log whose lines are chained by hash, one log for each process (see ``line``).
 
-A line is one JSON object: ``seq`` counts from 1, ``at`` is RFC 3339 in UTC, ``event`` reads ``source:subject:action``,
-``prev`` is the ``hash`` of the line before (64 zeros for the first), and ``hash`` is the SHA-256 of the line without
-it. Lines name objects, leases and people by their opaque ids, never a patient and never a UID.
+Lines name objects, leases and people by their opaque ids, never a patient and never a UID. A log that has grown or
+whose month has passed is put away under the number of its first line and the chain goes on in a new file. Whoever
+prunes a log appends to it too, so that each append holds a lock and looks whether the file is still as it was left.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import errno
+import fcntl
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from appliance.audit.line import FIRST, LONGEST_LINE, line_hash, parse, render
 from appliance.clock import stamp
-from appliance.errors import Damaged
+from appliance.errors import Damaged, EnvironmentProblem, StorageFull
+from appliance.paths import StatePaths
 
-FIRST = "0" * 64
-LONGEST_LINE = 8 * 1024 * 1024
+SEGMENT_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last whole line of a log: its number, its hash, when it was written."""
+
+    seq: int
+    hash: str
+    at: str = ""
 
 
 class AuditLog:
     """The log of one process; safe to share between its threads."""
 
-    def __init__(self, path: Path) -> None:
-        """Open ``path`` for appending, continuing its chain; a torn last line is closed off and kept.
+    def __init__(self, paths: StatePaths, process: str, segment_bytes: int = SEGMENT_BYTES) -> None:
+        """Open the log for appending, continuing its chain; a torn last line is closed off and kept.
 
         A process can be killed in the middle of a line. That line was never durable, so what it spoke of never
         happened; it stays in the file as it is and the chain goes on from the last whole line.
         """
         self._lock = threading.Lock()
-        self._path = path
-        self._seq, self._prev, torn = _tail(path)
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        if torn:
-            os.write(self._fd, b"\n")
+        self._paths = paths
+        self._process = process
+        self._path = paths.audit_log(process)
+        self._segment_bytes = segment_bytes
+        self._fd = -1
+        self._size = -1
+        self._head = Head(0, FIRST)
+        with self._current():
+            pass
 
-    def append(self, moment: datetime, event: str, **fields: Any) -> None:
-        """Write one line and return once it is durable."""
-        with self._lock:
-            line: dict[str, Any] = {"seq": self._seq + 1, "at": stamp(moment), "event": event, **fields}
-            line["prev"] = self._prev
-            digest = line_hash(line)
-            line["hash"] = digest
-            raw = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-            if os.write(self._fd, raw) != len(raw):
-                raise OSError("The audit line was cut short.")
-            os.fdatasync(self._fd)
-            self._seq, self._prev = self._seq + 1, digest
+    @property
+    def head(self) -> Head:
+        """Return the last line that this process wrote or found."""
+        return self._head
+
+    def append(self, moment: datetime, event: str, **fields: Any) -> Head:
+        """Write one line and return it once it is durable; :class:`EnvironmentProblem` when it cannot be."""
+        with self._lock, self._current():
+            if self._size and (self._size >= self._segment_bytes or self._head.at[:7] != stamp(moment)[:7]):
+                self._put_away()
+            line: dict[str, Any] = {"seq": self._head.seq + 1, "at": stamp(moment), "event": event, **fields}
+            line["prev"] = self._head.hash
+            line["hash"] = line_hash(line)
+            raw = render(line) + b"\n"
+            if len(raw) > LONGEST_LINE:
+                raise EnvironmentProblem("An audit line is too long.", "Ask for less at once.")
+            try:
+                written = os.write(self._fd, raw)
+                os.fdatasync(self._fd)
+            except OSError as error:
+                raise _full(error) from error
+            if written != len(raw):
+                raise _full(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+            self._size += written
+            self._head = Head(line["seq"], line["hash"], line["at"])
+            return self._head
 
     def close(self) -> None:
         """Close the file; the log cannot be used afterwards."""
         os.close(self._fd)
 
+    @contextmanager
+    def _current(self) -> Iterator[None]:
+        """Hold the right to write, on the file that is the log now and as it is now."""
+        while True:
+            if self._fd < 0:
+                self._fd, self._size, self._head = _open(self._path), -1, Head(0, FIRST)
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            if _same_file(self._fd, self._path):
+                break
+            os.close(self._fd)
+            self._fd = -1
+        try:
+            self._catch_up()
+            yield
+        finally:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
 
-def line_hash(line: Mapping[str, Any]) -> str:
-    """Return the SHA-256 in hex of a line without its ``hash``, keys sorted, as compact UTF-8 JSON."""
-    body = {key: value for key, value in line.items() if key != "hash"}
-    raw = json.dumps(body, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
-    return hashlib.sha256(raw).hexdigest()
+    def _catch_up(self) -> None:
+        size = os.fstat(self._fd).st_size
+        if size == self._size:
+            return
+        self._head, torn = _last_line(self._paths, self._process)
+        if torn:
+            try:
+                size += os.write(self._fd, b"\n")
+            except OSError as error:
+                raise _full(error) from error
+        self._size = size
+
+    def _put_away(self) -> None:
+        first = first_line(self._path)
+        if first is None:
+            return
+        self._path.rename(self._paths.audit_segment(self._process, int(first["seq"])))
+        fresh = _open(self._path)
+        fcntl.flock(fresh, fcntl.LOCK_EX)
+        os.close(self._fd)  # Whoever waits for its lock finds that the name belongs to another file now.
+        self._fd, self._size = fresh, 0
+        sync_directory(self._paths.audit)
 
 
-def read(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the whole lines of a log in order, each verified against its hash and the line before.
+def _full(error: OSError) -> EnvironmentProblem:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFull("The disk is full: what leaves no trace is not done.", "Free space on the disk.")
+    return EnvironmentProblem(f"The audit log cannot be written: {error.strerror}.", "Look at the disk.")
 
-    Raises :class:`Damaged` at the first line that was changed, removed or put in. Torn lines are passed over.
-    """
-    seq, prev = 0, FIRST
+
+def head_of(paths: StatePaths, process: str) -> Head:
+    """Return the last whole line of a log, number 0 when it is empty; :class:`Damaged` when none can be read."""
+    return _last_line(paths, process)[0]
+
+
+def first_line(path: Path) -> dict[str, Any] | None:
+    """Return the first line of a file that is one."""
     with path.open("rb") as file:
-        for raw in file:
-            line = _parse(raw)
-            if line is None:
-                continue
-            if line.get("seq") != seq + 1 or line.get("prev") != prev or line_hash(line) != line.get("hash"):
-                raise Damaged(
-                    f"The audit log {path.name} was altered after line {seq}.", "Keep the disk as it is and report it."
-                )
-            seq, prev = seq + 1, str(line["hash"])
-            yield line
+        while raw := file.readline(LONGEST_LINE + 1):
+            if (fields := parse(raw.rstrip(b"\n"))) is not None:
+                return fields
+    return None
 
 
-def _parse(raw: bytes) -> dict[str, Any] | None:
+def sync_directory(path: Path) -> None:
+    """Make names in a directory durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        line = json.loads(raw)
-    except ValueError:
-        return None
-    return line if isinstance(line, dict) else None
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
-def _tail(path: Path) -> tuple[int, str, bool]:
-    """Return the last whole line's number and hash, and whether the file ends in a torn line."""
-    if not path.exists():
-        return 0, FIRST, False
-    size = path.stat().st_size
+def _last_line(paths: StatePaths, process: str) -> tuple[Head, bool]:
+    """Return the last whole line of a log and whether its newest file ends in a torn one."""
+    torn, found = False, False
+    for newest, path in enumerate(reversed(paths.audit_segments(process))):
+        head, open_ended = _last_in(path)
+        torn = open_ended if newest == 0 else torn
+        if head is not None:
+            return head, torn
+        found = found or path.stat().st_size > 0
+    if found:
+        raise Damaged(f"The audit log of {process} has no readable line.", "Run: appliance audit verify")
+    return Head(0, FIRST), torn
+
+
+def _last_in(path: Path) -> tuple[Head | None, bool]:
+    """Look at the end of a file, and at more and more of it while no whole line is found."""
+    size, window = path.stat().st_size, 2 * LONGEST_LINE
+    open_ended = False
     with path.open("rb") as file:
-        file.seek(max(0, size - LONGEST_LINE))
-        tail = file.read()
-    for raw in reversed(tail.split(b"\n")):
-        line = _parse(raw)
-        if line is not None and line_hash(line) == line.get("hash"):
-            return int(line["seq"]), str(line["hash"]), not tail.endswith(b"\n")
-    if size:
-        raise Damaged(f"The audit log {path.name} has no readable line.", "Run: appliance check")
-    return 0, FIRST, False
+        while size:
+            start = max(0, size - window)
+            file.seek(start)
+            tail = file.read(size - start)
+            open_ended = not tail.endswith(b"\n")
+            for raw in reversed(tail.split(b"\n")):
+                fields = parse(raw)
+                if fields is not None and line_hash(fields) == fields["hash"]:
+                    return Head(fields["seq"], fields["hash"], fields["at"]), open_ended
+            if start == 0:
+                break
+            window *= 2
+    return None, open_ended
+
+
+def _open(path: Path) -> int:
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    if os.geteuid() == 0:  # A person's command must not leave a log that its own process cannot continue.
+        owner = path.parent.stat()
+        os.fchown(fd, owner.st_uid, owner.st_gid)
+    return fd
+
+
+def _same_file(fd: int, path: Path) -> bool:
+    try:
+        there, here = path.stat(), os.fstat(fd)
+    except FileNotFoundError:
+        return False
+    return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)

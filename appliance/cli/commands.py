@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import check, decide, index, init, keys, run, serve, status, study
+from appliance.cli import audit, bench, check, decide, index, init, keys, rotate, run, serve, status, study, user
 from appliance.cli.open import open_command
 from appliance.cli.options import show_version
 
@@ -26,9 +26,13 @@ app.command("status")(status.status)
 app.command("unlock")(keys.unlock)
 app.command("lock")(keys.lock)
 app.command("check")(check.check)
+app.command("bench")(bench.bench)
+app.command("rotate")(rotate.rotate)
 app.command("decide")(decide.decide)
 app.add_typer(study.app, name="study")
 app.add_typer(index.app, name="index")
+app.add_typer(audit.app, name="audit")
+app.add_typer(user.app, name="user")
 
 
 @app.command("open")

@@ -3,60 +3,93 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from appliance import clock
-from appliance.cli.options import PasswordFile, State, read_passphrase
+from appliance.cli.options import Generate, PasswordFile, State, chosen_passphrase
 from appliance.cli.read_settings import read_settings
-from appliance.errors import EnvironmentProblem
+from appliance.errors import BadInput, EnvironmentProblem
+from appliance.hardening import lock_memory, no_dumps
 from appliance.paths import StatePaths
-from appliance.sealing.passphrase_key import calibrate
-from appliance.sealing.words import new_passphrase
+from appliance.sealing.passphrase_key import calibrate, seconds_for
+from appliance.upkeep.recovery_kit import Kit, as_text, make_kit
 
 LOGIN_SECONDS = 0.4
 
 
 def init(
     owner: Annotated[str, typer.Option(help="Name of the owner, who logs in with it.")],
-    recovery_out: Annotated[Path, typer.Option(help="File for the recovery sheet; it must not exist yet.")],
+    recovery_out: Annotated[Path, typer.Option(help="New file for the recovery sheet: .pdf to print it, or .txt.")],
     state: State = None,
     password_file: PasswordFile = None,
-    generate: Annotated[str, typer.Option(help="Make a passphrase of words instead and print it: fr or en.")] = "",
+    generate: Generate = "",
+    login_seconds: Annotated[
+        float, typer.Option(min=0, max=10, help="How long checking a passphrase shall take on this machine.")
+    ] = LOGIN_SECONDS,
 ) -> None:
     """Make a new archive: its keys, the owner's passphrase, the recovery sheet to print.
 
-    A passphrase needs 80 bits or more: six words drawn at random, or --generate fr.
+    A passphrase needs 80 bits or more: eight words drawn at random, or --generate fr.
     """
     from appliance.upkeep.setup import set_up  # SQLAlchemy is loaded when it is needed
 
     settings = read_settings(state=state)
-    passphrase = (
-        new_passphrase("english" if generate == "en" else "french") if generate else read_passphrase(password_file)
-    )
+    render = _renderer(recovery_out)
+    no_dumps()
+    lock_memory()
+    fd = _open_new(recovery_out)
+    made = False
+    try:
+        passphrase = chosen_passphrase(password_file, generate)
+        params, moment = calibrate(login_seconds), clock.now()
 
-    def keep(text: str) -> None:
-        _write_new(recovery_out, text)
+        def keep(kit: Kit) -> None:
+            with os.fdopen(os.dup(fd), "wb") as file:
+                file.write(render(kit))
+                file.flush()
+                os.fsync(file.fileno())
 
-    set_up(StatePaths(settings.state), owner, passphrase, keep, calibrate(LOGIN_SECONDS), clock.now())
+        set_up(
+            StatePaths(settings.state), owner, passphrase,
+            lambda paper: keep(make_kit(paper, moment)), params, moment,
+        )  # fmt: skip
+        made = True
+    finally:
+        os.close(fd)
+        if not made:
+            recovery_out.unlink(missing_ok=True)
     print(f"The archive is ready in {settings.state}.")
     print(f"Print {recovery_out}, keep it in a safe, then delete the file: it opens every image.")
     if generate:
         print(f"Passphrase of {owner}: {passphrase}")
+    print(
+        f"Checking a passphrase takes {seconds_for(params):.2f} s here (Argon2id, {params.memory_kib >> 10} MiB,"
+        f" {params.iterations} passes, {params.lanes} lanes)."
+    )
     print(f"Next: appliance serve --state {settings.state}")
 
 
-def _write_new(path: Path, text: str) -> None:
+def _renderer(path: Path) -> Callable[[Kit], bytes]:
+    """Return what makes the sheet in the form that the file's suffix asks for."""
+    if path.suffix.lower() == ".pdf":
+        from appliance.upkeep.recovery_pdf import as_pdf  # Loaded when it is needed
+
+        return as_pdf
+    if path.suffix.lower() in (".txt", ""):
+        return as_text
+    raise BadInput("The recovery sheet is a PDF or a text.", "Name a file that ends in .pdf or .txt.")
+
+
+def _open_new(path: Path) -> int:
+    """Make the sheet's file before anything else: an archive without its sheet must not come to be."""
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise EnvironmentProblem(
             f"The recovery sheet cannot be written to {path}: {error.strerror}.",
             "Name a new file in a directory of yours.",
         ) from error
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from appliance.errors import NegatoError
+from appliance.logs import log_unexpected
 
 
 def main() -> None:
@@ -26,6 +27,12 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        # A library's message may quote what it was given; where it came from is enough to mend it.
+        log_unexpected(error)
+        print("appliance: something failed that should not have.", file=sys.stderr)
+        print("  -> Report the line above; it holds no patient data.", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from appliance import __version__
 from appliance.errors import BadInput
 from appliance.keyring.client import AgentClient, LeaseInfo
 from appliance.paths import RunPaths, StatePaths
+from appliance.sealing.words import Language, new_passphrase
 from appliance.settings import Settings
 from appliance.upkeep.layout import check_layout
 
@@ -24,6 +25,11 @@ PasswordFile = Annotated[
     Path | None,
     typer.Option("--password-file", help="File with the passphrase, - for standard input; asked for when left out."),
 ]
+NewPasswordFile = Annotated[
+    Path | None,
+    typer.Option("--new-password-file", help="File with the new passphrase, - for standard input; or --generate."),
+]
+Generate = Annotated[str, typer.Option(help="Make a passphrase of words instead and print it: fr or en.")]
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 
 
@@ -49,6 +55,16 @@ def read_passphrase(file: Path | None) -> str:
         return raw.decode("utf-8").strip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput("The passphrase cannot be read from that file.", "Name a UTF-8 text file.") from error
+
+
+def chosen_passphrase(file: Path | None, generate: str) -> str:
+    """Return a fresh passphrase of French or English words if ``generate`` asks for one, else the one in ``file``."""
+    if not generate:
+        return read_passphrase(file)
+    languages: dict[str, Language] = {"fr": "french", "en": "english"}
+    if generate not in languages or file is not None:
+        raise BadInput("A passphrase is made of French or English words.", "Write --generate fr, and name no file.")
+    return new_passphrase(languages[generate])
 
 
 def agent_of(settings: Settings) -> AgentClient:

@@ -12,7 +12,7 @@ from appliance.dicomweb.stow import Admit, stow_router
 from appliance.dicomweb.wado import wado_router
 from appliance.index.store import Index
 from appliance.retrieve.pictures import Pictures
-from appliance.retrieve.reading import Reader
+from appliance.retrieve.reading import Authenticate
 
 PREFIX = "/dicom-web"
 
@@ -31,7 +31,7 @@ def base_url(request: Request) -> str:
 
 
 def dicomweb_router(
-    authenticate: Callable[..., Reader], index: Callable[[], Index], pictures: Pictures, admit: Admit
+    authenticate: Authenticate, index: Callable[[], Index], pictures: Pictures, admit: Admit
 ) -> APIRouter:
     """Return every resource below ``/dicom-web``."""
     router = APIRouter(prefix=PREFIX, tags=["dicomweb"], dependencies=[Depends(authenticate)])

@@ -15,7 +15,7 @@ from appliance.dicomweb import multipart
 from appliance.dicomweb.mediatype import parse
 from appliance.errors import BadInput, NegatoError, NotSupported, StorageFull
 from appliance.ingest.receive import Admission, Receipt
-from appliance.retrieve.reading import Reader
+from appliance.retrieve.reading import Authenticate, Reader
 
 ANSWER = "application/dicom+json"
 # Failure reasons (PS3.18 Table I.2-2).
@@ -98,7 +98,7 @@ class Upload:
             self.abandon()
 
 
-def stow_router(authenticate: Callable[..., Reader], admit: Admit, base_url: Callable[[Request], str]) -> APIRouter:
+def stow_router(authenticate: Authenticate, admit: Admit, base_url: Callable[[Request], str]) -> APIRouter:
     """Return the two Store resources (PS3.18 Table 10.5.1-1)."""
     router = APIRouter()
 

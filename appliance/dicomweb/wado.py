@@ -16,7 +16,7 @@ from appliance.index.rows import Entry
 from appliance.index.store import Index
 from appliance.retrieve.frames import Value
 from appliance.retrieve.pictures import Pictures
-from appliance.retrieve.reading import Reader
+from appliance.retrieve.reading import Authenticate, Reader
 
 JSON = "application/dicom+json"
 MOST_FRAMES = 10_000
@@ -30,7 +30,7 @@ BaseUrl = Callable[[Request], str]
 
 
 def wado_router(
-    authenticate: Callable[..., Reader], index: Callable[[], Index], pictures: Pictures, base_url: BaseUrl
+    authenticate: Authenticate, index: Callable[[], Index], pictures: Pictures, base_url: BaseUrl
 ) -> APIRouter:
     """Return the Retrieve resources of PS3.18 Table 10.4.1-1 that this archive has."""
     router = APIRouter()
@@ -70,7 +70,7 @@ def _add_objects(
     router: APIRouter,
     level: str,
     path: str,
-    authenticate: Callable[..., Reader],
+    authenticate: Authenticate,
     index: Callable[[], Index],
     pictures: Pictures,
 ) -> None:

@@ -6,6 +6,8 @@ every read is capped, a silent peer is let go, and the acknowledgement that Nagl
 
 from __future__ import annotations
 
+import os
+import select
 import socket
 from typing import Any
 
@@ -14,22 +16,44 @@ from pynetdicom.transport import AssociationSocket
 
 ASSOCIATION_PDU = 256 * 1024
 SILENCE_SECONDS = 60.0
+WAIT_SECONDS = 0.1
 
 
 class GuardedSocket(AssociationSocket):
     """A socket of one association that reads at most ``longest_pdu`` at a time and ``largest`` for one message."""
 
-    def __init__(self, association: Association, connection: socket.socket, longest_pdu: int, largest: int) -> None:
+    def __init__(
+        self, association: Association, connection: socket.socket, longest_pdu: int, largest: int, waker: int
+    ) -> None:
+        """``waker`` is a descriptor whose readability ends a wait for data early."""
         connection.settimeout(SILENCE_SECONDS)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().__init__(association, client_socket=connection)
         self._longest_pdu = longest_pdu
         self._largest = largest
         self._message = 0
+        self._waker = waker
 
     def message_over(self) -> None:
         """Start counting anew: a message was handled."""
         self._message = 0
+
+    @property
+    def ready(self) -> bool:
+        """Wait for data up to ``WAIT_SECONDS``; return whether there is any.
+
+        pynetdicom polls this every millisecond; waiting here instead costs no processor time and no latency.
+        """
+        if self.socket is None or not self._is_connected:
+            return False
+        try:
+            readable, _, _ = select.select([self.socket.fileno(), self._waker], [], [], WAIT_SECONDS)
+        except (OSError, ValueError):
+            self.event_queue.put("Evt17")
+            return False
+        if self._waker in readable:
+            os.eventfd_read(self._waker)
+        return self.socket.fileno() in readable
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Return ``nr_bytes`` bytes, fewer at the end of the stream; :class:`OSError` when that is too much.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,7 @@ from appliance.dicom.part10 import file_head
 from appliance.dicom.uids import IMPLEMENTATION_UID, IMPLEMENTATION_VERSION, is_valid_uid
 from appliance.dimse.classes import storage_classes
 from appliance.dimse.guard import GuardedSocket
+from appliance.dimse.reactor import wake_instead_of_polling
 from appliance.dimse.status import PROCESSING_FAILURE, SUCCESS, status_of
 from appliance.errors import BadInput, NegatoError
 from appliance.ingest.receive import Admission
@@ -118,6 +120,16 @@ class _Server(ThreadedAssociationServer):
         held = collections.Counter(a.requestor.address for a in self.active_associations)
         return held[client_address[0]] < max(1, self.most // 2) and sum(held.values()) < self.most * 2
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start the association before the next connection is looked at, so that its place is counted by then."""
+        self.process_request_thread(request, client_address)
+
+    def handle_error(self, _request: Any, _client_address: Any) -> None:
+        """Log what went wrong with a connection; socketserver would print all of it."""
+        error = sys.exc_info()[1]
+        if error is not None:
+            log_unexpected(error)
+
 
 class _Handler(RequestHandler):
     """Makes the association of one connection, on a guarded socket."""
@@ -127,7 +139,9 @@ class _Handler(RequestHandler):
     def _create_association(self) -> Association:
         association = Association(self.ae, MODE_ACCEPTOR)
         association._server = self.server
-        association.set_socket(GuardedSocket(association, self.request, LONGEST_PDU + 6, self.server.largest))
+        association.name = f"AcceptorThread {association.name}"  # By this word the server finds its associations.
+        waker = wake_instead_of_polling(association)
+        association.set_socket(GuardedSocket(association, self.request, LONGEST_PDU + 6, self.server.largest, waker))
         acceptor = association.acceptor
         acceptor.maximum_length = self.ae.maximum_pdu_size
         acceptor.ae_title = self.server.ae_title

@@ -39,6 +39,7 @@ class Desk:
         self._clock = clock
         self._on_change = on_change
         self._index: Index | None = None
+        self._failure: NegatoError | None = None
         self._settler: Settler | None = None
         self._worker: threading.Thread | None = None
         self._inode, self._key = 0, b""
@@ -52,15 +53,20 @@ class Desk:
         threading.Thread(target=self._follow, args=(on_end,), name="desk", daemon=True).start()
 
     def index(self) -> Index:
-        """Return the open index; :class:`Locked` when there is none."""
+        """Return the open index; :class:`Locked` when there is none, the reason when it could not be opened."""
+        if self._failure is not None:
+            raise type(self._failure)(self._failure.message, self._failure.next_step)
         index = self._index
         if index is None:
             raise Locked("The archive is locked.", "Log in to unlock it.")
         return index
 
     def wait_open(self, seconds: float) -> bool:
-        """Return whether the index was open within ``seconds``."""
-        return self._opened.wait(seconds)
+        """Return whether the index was open within ``seconds``; raise the reason when it cannot be opened."""
+        opened = self._opened.wait(seconds)
+        if opened:
+            self.index()
+        return opened
 
     def _follow(self, on_end: Callable[[], None]) -> None:
         try:
@@ -89,7 +95,10 @@ class Desk:
                 self._settler = None  # The lease of this work has ended; another one is asked for.
             except NegatoError as error:
                 log("settle.waiting", reason=type(error).__name__, message=error.message)
-                if isinstance(error, Damaged):
+                if self._index is None:
+                    self._failure = error  # Told to whoever asks, the waiting login first.
+                    self._opened.set()
+                elif isinstance(error, Damaged):
                     self._make_anew()
                 pause = TROUBLE_SECONDS
             except Exception as error:
@@ -131,7 +140,7 @@ class Desk:
             self._inode = inode(self._paths)
         self._settler = Settler(self._archive, self._agent, token, index, current_epoch(self._paths))
         self._key = key
-        self._index = index
+        self._index, self._failure = index, None
         self._opened.set()
         return self._settler
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from appliance.errors import Damaged
+from appliance.errors import Damaged, Refused
 from appliance.keyring.client import AgentClient
 from appliance.paths import StatePaths
 from appliance.sealing.header import read_header
@@ -23,8 +23,11 @@ def index_key(paths: StatePaths, agent: AgentClient, token: str) -> bytes:
         sealed = paths.index_key.read_bytes()
     except OSError as error:
         raise Damaged("The key of the index cannot be read.", "Restore keys/ from a backup.") from error
-    (file_key,) = agent.unwrap(token, "index", "", [read_header(io.BytesIO(sealed)).raw])
-    key = open_sealed(sealed, file_key)
+    try:
+        (file_key,) = agent.unwrap(token, "index", "", [read_header(io.BytesIO(sealed)).raw])
+        key = open_sealed(sealed, file_key)
+    except (Damaged, Refused) as error:
+        raise Damaged("The key of the index is damaged.", "Restore keys/ from a backup.") from error
     if len(key) != KEY_BYTES:
         raise Damaged("The key of the index is damaged.", "Restore keys/ from a backup.")
     return key

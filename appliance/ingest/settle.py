@@ -2,7 +2,9 @@
 
 An image goes to the shelves and into the index; an identical copy is dropped; another image under the same
 SOPInstanceUID is kept on the shelf but quarantined by a decision, never shown in place of the first. The order is
-decision, shelves, index: after a crash at any point the next run ends in the same state.
+decision, index, shelves: after a crash at any point the next run ends in the same state, since an object is found in
+the inbox as well as on its shelf. The shelves come last because syncing their many directories takes longer than all
+else, and a reader who has just logged in waits for the list.
 """
 
 from __future__ import annotations
@@ -53,11 +55,17 @@ class Settler:
         self._applier = Applier(self._archive, index, self.reader, self.book)
 
     def run(self, moment: datetime) -> Iterator[Settled]:
-        """Settle all that is there now, batch by batch, yielding after each what it did."""
+        """Settle all that is there now, batch by batch, yielding after each what it did; then fill the shelves.
+
+        What waits is listed first and moved last: moving syncs hundreds of directories.
+        """
         waiting = [i for i in self._archive.inbox() if i not in self._damaged]
+        judged: list[str] = []
         for start in range(0, len(waiting), BATCH):
             self.follow()
-            yield self._settle(waiting[start : start + BATCH], moment)
+            yield self._settle(waiting[start : start + BATCH], moment, judged)
+        if judged:
+            self._archive.shelve(judged)
 
     def try_damaged_again(self) -> None:
         """Look once more at what could not be read, for example because somebody else has logged in."""
@@ -76,7 +84,7 @@ class Settler:
         self._applier.follow(restored=True)
         shelved = set(self._archive.shelved())
         indexed = self._index.objects()
-        if lost := indexed - shelved:
+        if lost := indexed - shelved - set(self._archive.inbox()):
             log("index.objects-lost", count=len(lost), next="appliance check")
             self._index.remove(lost)
         missing = sorted(i for i in shelved - indexed if not self.book.decided.hidden(i))
@@ -88,7 +96,8 @@ class Settler:
             progress(start + len(read) + len(damaged), len(missing))
         return count
 
-    def _settle(self, batch: list[str], moment: datetime) -> Settled:
+    def _settle(self, batch: list[str], moment: datetime, judged: list[str]) -> Settled:
+        """Judge one batch; append to ``judged`` what belongs on the shelves."""
         decided = self.book.decided
         gone = [object_id for object_id in batch if object_id in decided.tombstoned]
         read, damaged = self.reader.read([i for i in batch if i not in decided.tombstoned], "settle")
@@ -104,7 +113,7 @@ class Settler:
                 new.append(note)
                 known[note.sop_instance] = Known(note.object, note.dataset_sha256)
             elif first.object == note.object:
-                new.append(note)  # On a shelf and indexed once before, now back from a backup.
+                new.append(note)  # Indexed before a crash kept it from the shelf, or back from a backup.
             elif first.dataset_sha256 == note.dataset_sha256:
                 copies.append(note.object)
             else:
@@ -112,9 +121,8 @@ class Settler:
         undecided = [object_id for object_id in conflicts if object_id not in decided.quarantined]
         if undecided:
             self.book.write(Decision("quarantine", stamp(moment), "settle", objects=tuple(undecided)))
-        if new or conflicts:
-            self._archive.shelve([*(note.object for note in new), *conflicts])
         self._add(new, damaged)
+        judged.extend((*(note.object for note in new), *conflicts))
         if undecided:
             self._index.mark_applied(self.book.applied())  # It followed all before; these objects never had a row.
         if copies:

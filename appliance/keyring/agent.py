@@ -6,16 +6,20 @@ import base64
 import binascii
 import hashlib
 import io
+import re
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from appliance import clock
+from appliance import clock, errors
+from appliance.audit.anchors import heads, still_holds
 from appliance.audit.log import AuditLog
-from appliance.errors import BadInput, NegatoError, Refused
-from appliance.keyring.epochs import OpenEpoch, open_epochs
-from appliance.keyring.leases import PURPOSES, Lease, LeaseTable
+from appliance.errors import BadInput, NegatoError, NotLoggedIn, Refused
+from appliance.keyring.epochs import ExchangedKey, OpenEpoch, open_epochs
+from appliance.keyring.exchanged import all_is_well, raise_alarm
+from appliance.keyring.guesses import Guesses
+from appliance.keyring.leases import PURPOSES, Caller, Lease, LeaseTable, TakenToken
 from appliance.keyring.slots import unlock_slot
 from appliance.paths import StatePaths
 from appliance.sealing.header import read_header
@@ -23,6 +27,18 @@ from appliance.sealing.identities import Identity, unwrap
 from appliance.sealing.words import passphrase_bytes
 
 MOST_HEADERS = 10_000
+MOST_STUDIES = 100
+LONGEST_STUDY = 64
+PROCESS = "keyagent"
+HEAD = re.compile(r"(\d{1,15}):([0-9a-f]{64})")
+
+
+class Verb(NamedTuple):
+    """One verb: what carries it out, what must be said with it and what may be. Each value is a text or texts."""
+
+    handler: Callable[..., dict[str, Any]]
+    needs: dict[str, type]
+    may: dict[str, type] = {}  # noqa: RUF012  # never written to
 
 
 class Agent:
@@ -32,132 +48,241 @@ class Agent:
         self._paths = paths
         self._log = log
         self._leases = leases
+        self._guesses = Guesses()
         self._epochs: dict[str, list[OpenEpoch]] = {}
         self._lock = threading.Lock()
         self._one_login = threading.Lock()
+        self._ended = False
         self.changed = threading.Condition()
         self.over = threading.Event()
-        self._verbs: dict[str, Callable[..., dict[str, Any]]] = {
-            "status": self.status,
-            "login": self.login,
-            "logout": self.logout,
-            "lease": self.lease,
-            "peek": self.peek,
-            "job": self.job,
-            "unwrap": self.unwrap,
-            "lock": self.lock,
+        self._verbs = {
+            "status": Verb(self.status, {}),
+            "login": Verb(self.login, {"person": str, "passphrase": str}, {"seen": str}),
+            "logout": Verb(self.logout, {"token": str}),
+            "lease": Verb(self.lease, {"token": str}),
+            "peek": Verb(self.peek, {"token": str}),
+            "job": Verb(self.job, {}),
+            "ticket": Verb(self.ticket, {"token": str, "studies": list}),
+            "unwrap": Verb(self.unwrap, {"token": str, "purpose": str, "study": str, "headers": list}),
+            "lock": Verb(self.lock, {}),
         }
 
-    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Carry out one request; every outcome is an answer, an error too."""
-        verb = request.pop("verb", None)
-        handler = self._verbs.get(verb) if isinstance(verb, str) else None
+        name = request.pop("verb", None)
+        verb = self._verbs.get(name) if isinstance(name, str) else None
         try:
-            if handler is None:
+            if verb is None:
                 raise BadInput("The key agent does not know this verb.")
-            if not all(isinstance(value, str | list) for value in request.values()):
-                raise BadInput("A request to the key agent is malformed.")
-            return {"ok": handler(**request)}
+            _check(verb, request)
+            return {"ok": verb.handler(caller, **request)}
+        except TakenToken as error:
+            self._refuse(error.lease, "other caller")
+            return _failed(error)
         except NegatoError as error:
-            return {"error": type(error).__name__, "message": error.message, "next_step": error.next_step}
-        except TypeError:
-            return {"error": "BadInput", "message": "A request to the key agent is malformed.", "next_step": ""}
+            return _failed(error)
 
-    def status(self) -> dict[str, Any]:
+    def status(self, _caller: Caller) -> dict[str, Any]:
         """Tell whether the archive is locked."""
         with self._lock:
-            return {"locked": not self._epochs, "leases": self._leases.people(time.monotonic())}
+            return {"locked": not self._epochs or self.over.is_set(), "leases": self._leases.people(time.monotonic())}
 
-    def login(self, person: str, passphrase: str) -> dict[str, Any]:
-        """Open a person's slot and give out a lease. One at a time: each costs much memory by design."""
+    def login(self, caller: Caller, person: str, passphrase: str, seen: str = "") -> dict[str, Any]:
+        """Open a person's slot and give out a lease. One at a time: each costs much memory by design.
+
+        ``seen`` is the audit head that the person's browser remembers, ``seq:hash``: if the log does not hold that
+        line any more, the disk was put back to an earlier day, and the answer says so.
+        """
+        remembered = HEAD.fullmatch(seen)
+        if seen and remembered is None:
+            raise BadInput("The remembered head of the audit log is malformed.", "Leave it out.")
+        self.over.wait(self._wait(person))
         with self._one_login:
-            try:
-                identity = unlock_slot(self._paths, person, passphrase_bytes(passphrase))
-            except Refused:
-                self._log.append(clock.now(), "keyagent:person:refused", person=person[:64])
-                raise
-            epochs = open_epochs(self._paths, identity)
+            identity = self._open_slot(person, passphrase)
+            epochs = self._open_epochs(person, identity)
+        rolled_back = remembered is not None and not still_holds(
+            self._paths, PROCESS, int(remembered[1]), remembered[2]
+        )
         with self._lock:
-            token, lease = self._leases.open_person(person, time.monotonic())
-            self._log.append(clock.now(), "keyagent:person:login", person=person, lease=lease.id)
+            if self.over.is_set():
+                raise NotLoggedIn("The archive is being locked.", "Log in again.")
+            if remembered is not None and rolled_back:
+                self._log.append(clock.now(), "keyagent:audit:rolled_back", person=person, seen=seen)
+            token, lease = self._leases.open_person(person, caller, time.monotonic())
+            head = self._log.append(
+                clock.now(), "keyagent:person:login", person=person, lease=lease.id, heads=heads(self._paths, PROCESS)
+            )
             self._epochs[person] = epochs
         self._tell()
-        return {"token": token, "lease": lease.id, "person": person}
+        told = {"seq": head.seq, "hash": head.hash}
+        return {"token": token, "lease": lease.id, "person": person, "audit_head": told, "rolled_back": rolled_back}
 
-    def logout(self, token: str) -> dict[str, Any]:
+    def logout(self, caller: Caller, token: str) -> dict[str, Any]:
         """End a lease; the last one locks."""
         with self._lock:
-            lease = self._leases.end(token)
+            lease = self._leases.end(token, caller, time.monotonic())
             if lease is not None:
                 self._log.append(clock.now(), "keyagent:person:logout", person=lease.person, lease=lease.id)
         self.sweep()
         return {}
 
-    def lease(self, token: str) -> dict[str, Any]:
+    def lease(self, caller: Caller, token: str) -> dict[str, Any]:
         """Tell whose lease a token is, and put off its idle end."""
         with self._lock:
-            lease = self._leases.use(token, time.monotonic())
+            lease = self._leases.use(token, caller, time.monotonic())
         return {"lease": lease.id, "person": lease.person, "kind": lease.kind}
 
-    def peek(self, token: str) -> dict[str, Any]:
+    def peek(self, caller: Caller, token: str) -> dict[str, Any]:
         """Tell whose lease a token is and leave its idle end as it is: a page that is merely open is not used."""
         with self._lock:
-            lease = self._leases.find(token, time.monotonic())
+            lease = self._leases.find(token, caller, time.monotonic())
         return {"lease": lease.id, "person": lease.person, "kind": lease.kind}
 
-    def job(self) -> dict[str, Any]:
+    def job(self, caller: Caller) -> dict[str, Any]:
         """Give out a lease for the appliance's own work on notes, while somebody is logged in."""
         with self._lock:
-            token, lease = self._leases.open_job(time.monotonic())
+            token, lease = self._leases.open_job(caller, time.monotonic())
         self._log.append(clock.now(), "keyagent:job:begin", lease=lease.id)
         return {"token": token, "lease": lease.id}
 
-    def unwrap(self, token: str, purpose: str, study: str, headers: list[str]) -> dict[str, Any]:
+    def ticket(self, caller: Caller, token: str, studies: list[str]) -> dict[str, Any]:
+        """Give out a lease on some studies, to view only, in the name of the person whose token it is."""
+        if not studies or len(studies) > MOST_STUDIES or any(len(study) > LONGEST_STUDY for study in studies):
+            raise BadInput(f"A ticket names 1 to {MOST_STUDIES} studies.")
+        now = time.monotonic()
+        with self._lock:
+            issuer = self._leases.use(token, caller, now)
+            fresh, lease = self._leases.open_ticket(issuer, studies, now)
+        self._log.append(
+            clock.now(), "keyagent:ticket:issue", person=lease.person, lease=lease.id, studies=sorted(set(studies))
+        )
+        return {"token": fresh, "lease": lease.id}
+
+    def unwrap(self, caller: Caller, token: str, purpose: str, study: str, headers: list[str]) -> dict[str, Any]:
         """Give out the file keys of a batch of age headers, after the audit line that names them is durable.
 
-        ``study`` is the index's opaque key, empty for work on notes. A header that none of the reader's identities
-        opens refuses the whole batch.
+        ``study`` is the index's opaque key, empty for work on notes. A batch that the lease does not cover, or with a
+        header that none of the reader's identities opens, is refused whole. Every outcome is one audit line.
         """
+        if len(study) > LONGEST_STUDY:
+            raise BadInput("This is no key of a study.")
         raws = _decode(headers)
-        with self._lock:
-            lease = self._leases.use(token, time.monotonic())
-            identities = self._identities(lease, purpose)
-        digests = [hashlib.sha256(raw).hexdigest() for raw in raws]
-        event = f"keyagent:{'study' if study else 'notes'}:{purpose if identities else 'refused'}"
-        self._log.append(clock.now(), event, person=lease.person, lease=lease.id, study=study[:64], headers=digests)
-        if not identities:
+        read = {"study": study, "headers": [hashlib.sha256(raw).hexdigest() for raw in raws]}
+        try:
+            with self._lock:
+                lease = self._leases.use(token, caller, time.monotonic())
+                identities = self._identities(lease, purpose)
+        except NotLoggedIn:
+            self._refuse(self._leases.ended(token), "ended", **read)
+            raise
+        except TakenToken as error:
+            self._refuse(error.lease, "other caller", **read)
+            raise Refused(error.message, error.next_step) from error
+        objection = lease.objection(purpose, study) or ("" if identities else "not granted")
+        if objection:
+            self._refuse(lease, objection, **read)
             raise Refused("This session may not read that.", "Ask the owner of the box.")
-        keys = [unwrap(identities, read_header(io.BytesIO(raw))) for raw in raws]
+        try:
+            keys = [unwrap(identities, read_header(io.BytesIO(raw))) for raw in raws]
+        except NegatoError as error:
+            self._refuse(lease, type(error).__name__, **read)
+            raise
+        event = f"keyagent:{'study' if study else 'notes'}:{purpose}"
+        self._log.append(clock.now(), event, person=lease.person, lease=lease.id, **read)
+        if self.over.is_set():
+            raise NotLoggedIn("The archive is being locked.", "Log in again.")
         return {"keys": [base64.b64encode(key).decode("ascii") for key in keys]}
 
-    def lock(self) -> dict[str, Any]:
+    def lock(self, _caller: Caller) -> dict[str, Any]:
         """End every lease now."""
-        self._log.append(clock.now(), "keyagent:archive:lock")
-        self._finish()
+        self.finish("asked")
         return {}
 
     def sweep(self) -> None:
         """Finish when the last lease has ended since the archive was opened."""
         with self._lock:
-            unlocked = bool(self._epochs)
-            if not unlocked or self._leases.people(time.monotonic()):
+            if not self._epochs or self._leases.people(time.monotonic()):
                 return
-        self._finish()
+        self.finish("last session ended")
+
+    def finish(self, reason: str) -> None:
+        """Lock: write down why and how far every log goes, serve no key any more, then let the process end."""
+        self.over.set()
+        try:
+            with self._lock:
+                first, self._ended = not self._ended, True
+                if first and (self._epochs or reason == "asked"):
+                    known = heads(self._paths, PROCESS)
+                    self._log.append(clock.now(), "keyagent:archive:lock", reason=reason, heads=known)
+        finally:
+            with self._lock:
+                self._epochs = {}
+                self._leases.end_all()
+            self._tell()
+
+    def _wait(self, person: str) -> float:
+        with self._lock:
+            return self._guesses.wait(person, time.monotonic())
+
+    def _open_slot(self, person: str, passphrase: str) -> Identity:
+        try:
+            identity = unlock_slot(self._paths, person, passphrase_bytes(passphrase))
+        except Refused:
+            with self._lock:
+                self._guesses.wrong(person, time.monotonic())
+            self._log.append(clock.now(), "keyagent:person:refused", person=person[:64])
+            raise
+        with self._lock:
+            self._guesses.right(person)
+        return identity
+
+    def _open_epochs(self, person: str, identity: Identity) -> list[OpenEpoch]:
+        try:
+            epochs = open_epochs(self._paths, identity)
+        except ExchangedKey as error:
+            raise_alarm(self._paths, error.file)
+            self._log.append(clock.now(), "keyagent:recipients:exchanged", person=person, public_key=error.file)
+            raise
+        if all_is_well(self._paths, epochs):
+            self._log.append(clock.now(), "keyagent:recipients:restored", person=person)
+        return epochs
 
     def _identities(self, lease: Lease, purpose: str) -> list[Identity]:
         if purpose not in lease.purposes:
             return []
-        people = [lease.person] if lease.kind == "person" else list(self._epochs)
+        people = list(self._epochs) if lease.kind == "job" else [lease.person]
         found = (epoch.of(PURPOSES[purpose]) for person in people for epoch in self._epochs.get(person, []))
         return list({str(identity.recipient()): identity for identity in found if identity is not None}.values())
 
-    def _finish(self) -> None:
-        self.over.set()
-        self._tell()
+    def _refuse(self, lease: Lease | None, reason: str, **read: Any) -> None:
+        known = {"person": lease.person, "lease": lease.id} if lease is not None else {"lease": ""}
+        self._log.append(clock.now(), "keyagent:lease:refused", **known, reason=reason, **read)
 
     def _tell(self) -> None:
         with self.changed:
             self.changed.notify_all()
+
+
+def _check(verb: Verb, request: dict[str, Any]) -> None:
+    """Raise :class:`BadInput` unless the request says what the verb needs and nothing that it does not know."""
+    allowed = verb.needs | verb.may
+    if verb.needs.keys() - request.keys() or request.keys() - allowed.keys():
+        raise BadInput("A request to the key agent is malformed.")
+    for name, value in request.items():
+        texts = value if isinstance(value, list) else [value]
+        if type(value) is not allowed[name] or not all(isinstance(text, str) and _is_text(text) for text in texts):
+            raise BadInput("A request to the key agent is malformed.")
+
+
+def _is_text(text: str) -> bool:
+    """Return whether a string of JSON is text: half a letter (an unpaired surrogate) cannot be written down."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _failed(error: NegatoError) -> dict[str, Any]:
+    kinds = (kind.__name__ for kind in type(error).__mro__)
+    kind = next(name for name in kinds if hasattr(errors, name))
+    return {"error": kind, "message": error.message, "next_step": error.next_step}
 
 
 def _decode(headers: list[str]) -> list[bytes]:
@@ -165,5 +290,5 @@ def _decode(headers: list[str]) -> list[bytes]:
         raise BadInput(f"A batch has 1 to {MOST_HEADERS} headers.")
     try:
         return [base64.b64decode(header, validate=True) for header in headers]
-    except (binascii.Error, ValueError, TypeError) as error:
+    except (binascii.Error, ValueError) as error:
         raise BadInput("A header in a batch is not base64.") from error

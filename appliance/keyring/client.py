@@ -28,6 +28,18 @@ class LeaseInfo:
     kind: str
 
 
+@dataclass(frozen=True, slots=True)
+class Opened(LeaseInfo):
+    """A lease that was just opened.
+
+    ``audit_head`` is number and hash of the audit line of this login: who remembers it notices a disk that was put
+    back. ``rolled_back`` says that the head which was remembered from the last time is not in the log any more.
+    """
+
+    audit_head: tuple[int, str]
+    rolled_back: bool
+
+
 class AgentClient:
     """Talks to the key agent; safe to share between threads."""
 
@@ -39,10 +51,18 @@ class AgentClient:
         """Return whether the archive is locked."""
         return bool(self._call("status")["locked"])
 
-    def login(self, person: str, passphrase: str) -> tuple[str, LeaseInfo]:
-        """Open a person's slot; return the token of the new lease. :class:`Refused` for a wrong passphrase."""
-        answer = self._call("login", person=person, passphrase=passphrase)
-        return answer["token"], LeaseInfo(answer["lease"], answer["person"], "person")
+    def login(self, person: str, passphrase: str, seen: tuple[int, str] | None = None) -> tuple[str, Opened]:
+        """Open a person's slot; return the token of the new lease. :class:`Refused` for a wrong passphrase.
+
+        ``seen`` is the audit head that this person's browser remembers. The token is good for this process only.
+        """
+        remembered = {"seen": f"{seen[0]}:{seen[1]}"} if seen else {}
+        answer = self._call("login", person=person, passphrase=passphrase, **remembered)
+        head = answer["audit_head"]
+        opened = Opened(
+            answer["lease"], answer["person"], "person", (int(head["seq"]), str(head["hash"])), answer["rolled_back"]
+        )
+        return answer["token"], opened
 
     def logout(self, token: str) -> None:
         """End a lease; the last one locks the archive."""
@@ -59,6 +79,10 @@ class AgentClient:
     def job(self) -> str:
         """Return the token of a lease for the appliance's own work on notes."""
         return str(self._call("job")["token"])
+
+    def ticket(self, token: str, studies: Sequence[str]) -> str:
+        """Return the token of a lease on these studies alone, by their opaque keys, to view only."""
+        return str(self._call("ticket", token=token, studies=list(studies))["token"])
 
     def unwrap(self, token: str, purpose: str, study: str, headers: Sequence[bytes]) -> list[bytes]:
         """Return the file keys of a batch of age headers, audited as one read."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from appliance.errors import Damaged, Refused
 from appliance.keyring.disk import write_key_file
-from appliance.keyring.public import epoch_numbers, read_recipient
+from appliance.keyring.public import KINDS, epoch_numbers, read_recipient
+from appliance.keyring.readers import KeyFile, Reader, parse, render
 from appliance.paths import Kind, StatePaths
 from appliance.sealing.header import read_header
 from appliance.sealing.identities import Identity, unwrap
@@ -16,7 +17,20 @@ from appliance.sealing.reader import open_sealed
 from appliance.sealing.recipients import Recipient
 from appliance.sealing.writer import seal
 
-KINDS: tuple[Kind, ...] = ("notes", "images")
+__all__ = ["KINDS", "OpenEpoch", "make_epoch", "open_epochs", "open_key_file", "seal_key_file"]
+
+LARGEST_KEY_FILE = 1024 * 1024
+
+
+class ExchangedKey(Damaged):
+    """A public key does not belong to the identity beside it; ``file`` is its name."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__(
+            f"The public key {file} is not ours: somebody may have exchanged it.",
+            "Disconnect the box and ask for help; images received since then may be readable by a stranger.",
+        )
+        self.file = file
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,45 +46,57 @@ class OpenEpoch:
         return self.notes if kind == "notes" else self.images
 
 
-def make_epoch(paths: StatePaths, number: int, readers: dict[Kind, Sequence[Recipient]], paper: Recipient) -> None:
-    """Make the identities of epoch ``number``, each sealed to its readers and to the paper key."""
-    for kind in KINDS:
-        identity = Identity.generate()
-        sealed = seal(f"{identity.reveal()}\n".encode("ascii"), [*readers[kind], paper])
-        write_key_file(paths.epoch_identity(number, kind), sealed)
-        write_key_file(paths.epoch_recipient(number, kind), f"{identity.recipient()}\n".encode("ascii"))
+def make_epoch(paths: StatePaths, number: int, readers: dict[Kind, Sequence[Reader]], paper: Recipient) -> None:
+    """Make the identities of epoch ``number``, each sealed to its readers and to the paper key.
 
-
-def open_epochs(paths: StatePaths, person: Identity) -> list[OpenEpoch]:
-    """Open what ``person`` may of every epoch, newest first.
-
-    Raises :class:`Damaged` when an identity does not belong to the recipient that lies beside it: somebody who could
-    swap the public key would have every new image sealed to himself.
+    Both identities are durable before either public key is, and the public key that makes the epoch count
+    (:func:`appliance.keyring.public.epoch_numbers`) comes last: whatever was sealed to an epoch can be opened. Made
+    again after a cut, an epoch that does not count yet is replaced by another.
     """
-    opened = []
-    for number in reversed(epoch_numbers(paths)):
-        notes, images = (_open_one(paths, number, kind, person) for kind in KINDS)
-        opened.append(OpenEpoch(number, notes, images))
-    return opened
+    files = {kind: KeyFile(Identity.generate(), tuple(readers[kind]), paper) for kind in KINDS}
+    for kind in KINDS:
+        seal_key_file(paths, number, kind, files[kind])
+    for kind in reversed(KINDS):
+        public = f"{files[kind].identity.recipient()}\n".encode("ascii")
+        write_key_file(paths.epoch_recipient(number, kind), public, like=paths.epoch_recipient(number - 1, kind))
 
 
-def _open_one(paths: StatePaths, number: int, kind: Kind, person: Identity) -> Identity | None:
+def seal_key_file(paths: StatePaths, number: int, kind: Kind, file: KeyFile) -> None:
+    """Write one identity of an epoch, sealed to those its list names, in place of what was there."""
+    sealed = seal(render(file), file.recipients())
+    write_key_file(paths.epoch_identity(number, kind), sealed, like=paths.epoch_identity(number - 1, kind))
+
+
+def open_key_file(paths: StatePaths, number: int, kind: Kind, person: Identity) -> KeyFile | None:
+    """Open one identity of an epoch; ``None`` if ``person`` is not among its readers.
+
+    Raises :class:`ExchangedKey` when the identity does not belong to the recipient that lies beside it: somebody who
+    could swap the public key would have every new image sealed to himself.
+    """
     path = paths.epoch_identity(number, kind)
     try:
-        sealed = path.read_bytes()
+        with path.open("rb") as file:
+            sealed = file.read(LARGEST_KEY_FILE)
     except OSError as error:
         raise Damaged(f"The key file {path.name} cannot be read.", "Restore keys/ from a backup.") from error
     try:
         file_key = unwrap([person], read_header(io.BytesIO(sealed)))
     except Refused:
         return None
-    try:
-        identity = Identity.parse(open_sealed(sealed, file_key).decode("ascii").strip())
-    except ValueError as error:
-        raise Damaged(f"The key file {path.name} is damaged.", "Restore keys/ from a backup.") from error
-    if str(identity.recipient()) != str(read_recipient(paths, number, kind)):
-        raise Damaged(
-            f"The public key of epoch {number} ({kind}) is not ours: somebody may have exchanged it.",
-            "Disconnect the box and ask for help; images received since then may be readable by a stranger.",
-        )
-    return identity
+    opened = parse(open_sealed(sealed, file_key))
+    if opened.identity.recipient() != read_recipient(paths, number, kind):
+        raise ExchangedKey(paths.epoch_recipient(number, kind).name)
+    return opened
+
+
+def open_epochs(paths: StatePaths, person: Identity) -> list[OpenEpoch]:
+    """Open what ``person`` may of every epoch, newest first; :class:`ExchangedKey` as :func:`open_key_file`."""
+    opened = []
+    for number in reversed(epoch_numbers(paths)):
+        notes, images = (open_key_file(paths, number, kind, person) for kind in KINDS)
+        opened.append(OpenEpoch(number, _identity(notes), _identity(images)))
+    return opened
+
+
+def _identity(file: KeyFile | None) -> Identity | None:
+    return None if file is None else file.identity

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from appliance.errors import NotLoggedIn, Refused
@@ -21,11 +23,25 @@ PURPOSES: dict[str, Kind] = {
 }
 PERSON_PURPOSES = frozenset({"view", "retrieve"})
 JOB_PURPOSES = frozenset({"settle", "rebuild", "index"})
+TICKET_PURPOSES = frozenset({"view"})
+REMEMBERED = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The process at the other end of a socket, as the kernel names it (SO_PEERCRED): its user and its pid."""
+
+    user: int
+    process: int
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right of one caller: a person who logged in, or the appliance's own work while one is logged in."""
+    """The right of one caller: a person who logged in, a ticket that one issued, or the appliance's own work.
+
+    ``scope`` holds the opaque keys of the studies it reaches, ``None`` for all of them. A lease on notes reaches no
+    study, whatever its scope.
+    """
 
     id: str
     person: str
@@ -33,6 +49,26 @@ class Lease:
     purposes: frozenset[str]
     ends: float
     idle_ends: float
+    caller: Caller
+    scope: frozenset[str] | None = None
+
+    def objection(self, purpose: str, study: str) -> str:
+        """Return why this lease does not cover a read, empty when it does."""
+        if purpose not in self.purposes:
+            return "purpose"
+        if PURPOSES[purpose] == "notes":
+            return "scope" if study else ""
+        if not study or (self.scope is not None and study not in self.scope):
+            return "scope"
+        return ""
+
+
+class TakenToken(Refused):
+    """A token is used by another program than the one it was given to."""
+
+    def __init__(self, lease: Lease) -> None:
+        super().__init__("This session belongs to another program.", "Log in again.")
+        self.lease = lease
 
 
 class LeaseTable:
@@ -43,47 +79,84 @@ class LeaseTable:
         self._idle = idle
         self._longest = longest
         self._leases: dict[bytes, Lease] = {}
+        self._ended: OrderedDict[bytes, Lease] = OrderedDict()
 
-    def open_person(self, person: str, now: float) -> tuple[str, Lease]:
-        """Open a lease for somebody whose slot was just opened; return its token."""
-        return self._open(Lease(_name(), person, "person", PERSON_PURPOSES, now + self._longest, now + self._idle))
+    def open_person(self, person: str, caller: Caller, now: float) -> tuple[str, Lease]:
+        """Open a lease on all studies for somebody whose slot was just opened; return its token."""
+        ends, idle_ends = now + self._longest, now + self._idle
+        return self._open(Lease(_name(), person, "person", PERSON_PURPOSES, ends, idle_ends, caller))
 
-    def open_job(self, now: float) -> tuple[str, Lease]:
+    def open_ticket(self, issuer: Lease, studies: Iterable[str], now: float) -> tuple[str, Lease]:
+        """Open a lease on some studies, to view only, in the name of the person who issues it.
+
+        It ends with the longest time of its issuer's at the latest and never keeps the archive unlocked.
+        """
+        if issuer.kind != "person" or issuer.scope is not None:
+            raise Refused("This session may issue no ticket.", "Ask the owner of the box.")
+        scope = frozenset(studies)
+        return self._open(
+            Lease(_name(), issuer.person, "ticket", TICKET_PURPOSES, issuer.ends, issuer.ends, issuer.caller, scope)
+        )
+
+    def open_job(self, caller: Caller, now: float) -> tuple[str, Lease]:
         """Open a lease for the appliance's own work on notes; it never outlives the last person's lease."""
         if not self.people(now):
             raise Refused("Nobody is logged in.", "Log in first.")
-        return self._open(Lease(_name(), "", "job", JOB_PURPOSES, now + self._longest, now + self._longest))
+        ends = now + self._longest
+        return self._open(Lease(_name(), "", "job", JOB_PURPOSES, ends, ends, caller, frozenset()))
 
-    def use(self, token: str, now: float) -> Lease:
+    def use(self, token: str, caller: Caller, now: float) -> Lease:
         """Return the lease of ``token``; a person's use of it puts off its idle end."""
-        lease = self.find(token, now)
+        lease = self.find(token, caller, now)
         if lease.kind == "person":
             lease = replace(lease, idle_ends=now + self._idle)
             self._leases[_digest(token)] = lease
         return lease
 
-    def find(self, token: str, now: float) -> Lease:
-        """Return the lease of ``token`` and change nothing; :class:`NotLoggedIn` when it has ended."""
+    def find(self, token: str, caller: Caller, now: float) -> Lease:
+        """Return the lease of ``token`` and change nothing.
+
+        Raises :class:`NotLoggedIn` when it has ended, :class:`TakenToken` when another program holds it.
+        """
         self.expire(now)
         lease = self._leases.get(_digest(token))
         if lease is None:
             raise NotLoggedIn("This session has ended.", "Log in again.")
+        if lease.caller != caller:
+            raise TakenToken(lease)
         return lease
 
-    def end(self, token: str) -> Lease | None:
-        """End a lease; return it, or ``None`` if there was none."""
-        return self._leases.pop(_digest(token), None)
+    def ended(self, token: str) -> Lease | None:
+        """Return the lease that ``token`` had, if it ended not too long ago: only to name it."""
+        return self._ended.get(_digest(token))
+
+    def end(self, token: str, caller: Caller, now: float) -> Lease | None:
+        """End a lease; return it, or ``None`` if there was none. :class:`TakenToken` as above."""
+        try:
+            lease = self.find(token, caller, now)
+        except NotLoggedIn:
+            return None
+        self._drop(_digest(token))
+        return lease
+
+    def end_all(self) -> None:
+        """End every lease."""
+        self._leases = {}
 
     def expire(self, now: float) -> None:
         """Drop what has ended."""
-        self._leases = {
-            digest: lease for digest, lease in self._leases.items() if now < min(lease.ends, lease.idle_ends)
-        }
+        for digest in [key for key, lease in self._leases.items() if now >= min(lease.ends, lease.idle_ends)]:
+            self._drop(digest)
 
     def people(self, now: float) -> int:
         """Return how many people's leases live."""
         self.expire(now)
         return sum(lease.kind == "person" for lease in self._leases.values())
+
+    def _drop(self, digest: bytes) -> None:
+        self._ended[digest] = self._leases.pop(digest)
+        while len(self._ended) > REMEMBERED:
+            self._ended.popitem(last=False)
 
     def _open(self, lease: Lease) -> tuple[str, Lease]:
         token = secrets.token_urlsafe(32)

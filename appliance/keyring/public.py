@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
 from dataclasses import dataclass
 
 from appliance.errors import Damaged, EnvironmentProblem, NegatoError
 from appliance.paths import Kind, StatePaths
 from appliance.sealing.recipients import Recipient
+
+KINDS: tuple[Kind, ...] = ("notes", "images")
+
+# What the clock of a file system may be behind: a directory that changed so recently may change again unseen.
+_COARSE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,21 +27,52 @@ class Epoch:
 
 
 def epoch_numbers(paths: StatePaths) -> list[int]:
-    """Return the numbers of all epochs, ascending."""
+    """Return the numbers of all epochs, ascending. The public key of the notes is written last and makes an epoch."""
     found = (re.fullmatch(r"([1-9]\d*)\.notes\.pub", path.name) for path in paths.keys.glob("*.notes.pub"))
     return sorted(int(match[1]) for match in found if match)
 
 
-def current_epoch(paths: StatePaths) -> Epoch:
-    """Return the newest epoch, the one that new images are sealed to.
+def is_whole(paths: StatePaths, number: int) -> bool:
+    """Return whether all four files of an epoch are there: sealing to one whose identity is lost would lose images."""
+    return all(
+        paths.epoch_identity(number, kind).exists() and paths.epoch_recipient(number, kind).exists() for kind in KINDS
+    )
 
-    Raises :class:`Damaged` when a recipient cannot be read, :class:`EnvironmentProblem` when there is none.
+
+def current_epoch(paths: StatePaths) -> Epoch:
+    """Return the newest whole epoch, the one that new images are sealed to.
+
+    Raises :class:`Damaged` when a recipient cannot be read or no epoch is whole, :class:`EnvironmentProblem` when
+    there is none.
     """
     numbers = epoch_numbers(paths)
     if not numbers:
         raise EnvironmentProblem("This archive has no keys.", "Run: appliance init")
-    number = numbers[-1]
+    number = next((number for number in reversed(numbers) if is_whole(paths, number)), None)
+    if number is None:
+        raise Damaged("Every epoch of this archive lacks a key file.", "Restore keys/ from a backup.")
     return Epoch(number, read_recipient(paths, number, "notes"), read_recipient(paths, number, "images"))
+
+
+class EpochWatch:
+    """Tells the current epoch again and again, at the price of one stat(2); safe to share between threads."""
+
+    def __init__(self, paths: StatePaths) -> None:
+        self._paths = paths
+        self._lock = threading.Lock()
+        self._known: tuple[int, Epoch] | None = None
+
+    def current(self) -> Epoch:
+        """Return :func:`current_epoch`, read again when keys/ has changed or may be changing."""
+        stamp = self._paths.keys.stat().st_mtime_ns
+        with self._lock:
+            if self._known is not None and self._known[0] == stamp:
+                return self._known[1]
+        epoch = current_epoch(self._paths)
+        with self._lock:
+            settled = time.time_ns() - stamp > _COARSE_SECONDS * 1e9
+            self._known = (stamp, epoch) if settled else None
+        return epoch
 
 
 def read_recipient(paths: StatePaths, number: int, kind: Kind) -> Recipient:
@@ -44,3 +82,22 @@ def read_recipient(paths: StatePaths, number: int, kind: Kind) -> Recipient:
         return Recipient.parse(path.read_text("ascii").strip())
     except (OSError, ValueError, NegatoError) as error:
         raise Damaged(f"The public key {path.name} cannot be read.", "Restore keys/ from a backup.") from error
+
+
+def exchanged_keys(paths: StatePaths) -> list[str]:
+    """Return the names of the public keys over which the key agent raised an alarm at the last unlock."""
+    try:
+        return paths.exchanged.read_text("utf-8").split()
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError):
+        return ["unreadable"]
+
+
+def refuse_if_exchanged(paths: StatePaths) -> None:
+    """Raise :class:`Damaged` while that alarm stands: what is taken in would be sealed to a stranger."""
+    if names := exchanged_keys(paths):
+        raise Damaged(
+            f"A public key ({', '.join(names)}) was exchanged; nothing is taken in.",
+            "Restore keys/ from a backup and log in.",
+        )

@@ -11,6 +11,7 @@ from appliance import sockets
 from appliance.errors import BadInput
 from appliance.keyring import wire
 from appliance.keyring.agent import Agent
+from appliance.keyring.leases import Caller
 
 MOST_CALLERS = 64
 SWEEP_SECONDS = 1.0
@@ -28,30 +29,34 @@ def serve(listener: socket.socket, agent: Agent) -> None:
         except TimeoutError:
             continue
         connection.settimeout(None)
-        if _peer(connection) not in allowed or not places.acquire(blocking=False):
+        caller = _peer(connection)
+        if caller.user not in allowed or not places.acquire(blocking=False):
             connection.close()
             continue
-        threading.Thread(target=_talk, args=(connection, agent, places), daemon=True).start()
+        threading.Thread(target=_talk, args=(connection, caller, agent, places), daemon=True).start()
+    agent.finish("stopped")
 
 
-def _talk(connection: socket.socket, agent: Agent, places: threading.BoundedSemaphore) -> None:
-    with contextlib.suppress(OSError), connection:
-        try:
-            while (request := wire.receive(connection)) is not None:
-                if request == {"verb": "watch"}:
-                    _watch(connection, agent)
-                    break
-                wire.send(connection, agent.answer(request))
-        except BadInput as error:
-            wire.send(connection, {"error": "BadInput", "message": error.message, "next_step": ""})
-    places.release()
+def _talk(connection: socket.socket, caller: Caller, agent: Agent, places: threading.BoundedSemaphore) -> None:
+    try:
+        with contextlib.suppress(OSError), connection:
+            try:
+                while (request := wire.receive(connection)) is not None:
+                    if request == {"verb": "watch"}:
+                        _watch(connection, caller, agent)
+                        break
+                    wire.send(connection, agent.answer(request, caller))
+            except BadInput as error:
+                wire.send(connection, {"error": "BadInput", "message": error.message, "next_step": ""})
+    finally:
+        places.release()
 
 
-def _watch(connection: socket.socket, agent: Agent) -> None:
+def _watch(connection: socket.socket, caller: Caller, agent: Agent) -> None:
     """Send the state at once and after every change, until the caller or the agent goes."""
     while not agent.over.is_set():
         with agent.changed:
-            wire.send(connection, {"ok": agent.status()})
+            wire.send(connection, {"ok": agent.status(caller)})
             agent.changed.wait(timeout=30)
 
 
@@ -60,7 +65,7 @@ def _sweep(agent: Agent) -> None:
         agent.sweep()
 
 
-def _peer(connection: socket.socket) -> int:
+def _peer(connection: socket.socket) -> Caller:
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    _, user, _ = struct.unpack("3i", credentials)
-    return int(user)
+    process, user, _ = struct.unpack("3i", credentials)
+    return Caller(user, process)

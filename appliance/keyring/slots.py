@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import re
 
-from appliance.errors import Damaged, Refused
-from appliance.keyring.disk import write_key_file
+from appliance.errors import Damaged, NotFound, Refused
+from appliance.keyring.disk import remove_key_file, write_key_file
 from appliance.paths import StatePaths
 from appliance.sealing.identities import Identity
-from appliance.sealing.slots import Argon2Params, make_slot, open_slot
+from appliance.sealing.slots import POSSESSION_SIZE, Argon2Params, SlotHeader, make_slot, open_slot, read_slot_header
 
 PERSON = re.compile(r"[0-9a-f]{16}")
 
 
-def add_slot(paths: StatePaths, person: str, passphrase: bytes, identity: Identity, params: Argon2Params) -> None:
-    """Seal a person's identity under a passphrase."""
-    write_key_file(paths.slot(person), make_slot(person, passphrase, identity.reveal().encode("ascii"), params))
+def add_slot(
+    paths: StatePaths,
+    person: str,
+    passphrase: bytes,
+    identity: Identity,
+    params: Argon2Params,
+    possession: bytes = b"",
+) -> None:
+    """Seal a person's identity under a passphrase, in place of the slot that was there.
+
+    ``possession`` is empty, or the 32 bytes that the person's devices hold (:mod:`appliance.keyring.possession`).
+    """
+    raw = make_slot(person, passphrase, identity.reveal().encode("ascii"), params, possession=possession)
+    like = next(iter(sorted(paths.slots.glob("*.json"))), None)
+    write_key_file(paths.slot(person), raw, like=like)
 
 
-def unlock_slot(paths: StatePaths, person: str, passphrase: bytes) -> Identity:
+def unlock_slot(paths: StatePaths, person: str, passphrase: bytes, possession: bytes = b"") -> Identity:
     """Return the identity in a person's slot; :class:`Refused` for a wrong passphrase or a person without one.
 
     For somebody unknown another slot is tried, which must fail, so that the answer takes as long as for a wrong
@@ -30,9 +42,40 @@ def unlock_slot(paths: StatePaths, person: str, passphrase: bytes) -> Identity:
     if target is None:
         raise Refused("Name or passphrase is wrong.", "Check both and try again.")
     try:
-        secret = open_slot(target.read_bytes(), passphrase)
+        raw = target.read_bytes()
     except OSError as error:
         raise Damaged(f"The slot {target.name} cannot be read.", "Restore keys/ from a backup.") from error
-    if not known:
+    if known:
+        secret = open_slot(raw, passphrase, possession, person)
+    else:
+        open_slot(raw, passphrase, bytes(POSSESSION_SIZE) if read_slot_header(raw).needs_possession else b"")
         raise Refused("Name or passphrase is wrong.", "Check both and try again.")
     return Identity.parse(secret.decode("ascii"))
+
+
+def change_passphrase(paths: StatePaths, person: str, old: bytes, new: bytes, possession: bytes = b"") -> None:
+    """Seal a person's identity under another passphrase at the cost it had; no other file changes.
+
+    Raises :class:`Refused` for a wrong old passphrase; then nothing was changed.
+    """
+    identity = unlock_slot(paths, person, old, possession)
+    add_slot(paths, person, new, identity, slot_header(paths, person).params, possession)
+
+
+def slot_header(paths: StatePaths, person: str) -> SlotHeader:
+    """Return what a person's slot says in clear; :class:`NotFound` when there is none."""
+    try:
+        return read_slot_header(paths.slot(person).read_bytes())
+    except FileNotFoundError as error:
+        raise NotFound("This person has no slot.") from error
+
+
+def has_slot(paths: StatePaths, person: str) -> bool:
+    """Return whether a person has a slot."""
+    return paths.slot(person).exists()
+
+
+def remove_slot(paths: StatePaths, person: str) -> None:
+    """Remove a person's slot and what the person's devices hold of it; harmless when there is none."""
+    paths.possession(person).unlink(missing_ok=True)
+    remove_key_file(paths.slot(person))

@@ -11,9 +11,15 @@ class SystemTable(SQLModel, registry=registry()):
 
 
 class Person(SystemTable, table=True):
-    """Somebody who may log in. ``id`` is random and names the person's slot; ``name`` is what they type."""
+    """Somebody who may log in. ``id`` is random and names the person's slot; ``name`` is what they type.
+
+    ``sees_images`` is the owner's grant to an assistant. Who has left stays, with the time in ``left_at`` (empty
+    before), because the audit names people by their ids.
+    """
 
     id: str = Field(primary_key=True)
-    name: str = Field(unique=True)
+    name: str
     role: str
     created: str
+    sees_images: bool = False
+    left_at: str = ""

@@ -14,10 +14,10 @@ from sqlalchemy.exc import DatabaseError
 from sqlmodel import Session, create_engine, select
 
 from appliance.clock import stamp
-from appliance.errors import BadInput, Damaged
+from appliance.errors import BadInput, Damaged, NotFound
 from appliance.people.models import Person, SystemTable
+from appliance.people.roles import reads
 
-ROLES = ("owner", "doctor", "assistant", "technician")
 LONGEST_NAME = 64
 
 
@@ -36,29 +36,80 @@ class People:
         """Make the tables of a new appliance."""
         SystemTable.metadata.create_all(self._engine)
 
-    def add(self, name: str, role: str, moment: datetime) -> Person:
-        """Add a person under a fresh id; :class:`BadInput` for a bad or taken name."""
-        if role not in ROLES:
-            raise BadInput(f"There is no role {role}.", f"Choose one of {', '.join(ROLES)}.")
-        name = tidy(name)
-        person = Person(id=secrets.token_hex(8), name=name, role=role, created=stamp(moment))
+    def add(
+        self, name: str, role: str, moment: datetime, *, sees_images: bool = False, person: str | None = None
+    ) -> Person:
+        """Add somebody, under the id ``person`` or a fresh one.
+
+        Raises :class:`BadInput` for a bad or taken name or an unknown role, :class:`Refused` for a grant that the role
+        cannot have.
+        """
+        reads(role, sees_images)
+        added = Person(
+            id=person or new_id(), name=tidy(name), role=role, created=stamp(moment), sees_images=sees_images
+        )
         with self._session() as session:
-            if session.exec(select(Person).where(Person.name == name)).first():
-                raise BadInput("This name is taken.", "Choose another one.")
-            session.add(person)
+            self._free(session, added.name)
+            session.add(added)
             session.commit()
-        return person
+        return added
+
+    def require_free(self, name: str) -> None:
+        """Raise :class:`BadInput` unless somebody can be added under ``name``."""
+        with self._session() as session:
+            self._free(session, tidy(name))
+
+    def everybody(self) -> list[Person]:
+        """Return all who have not left, by the time they were added."""
+        with self._session() as session:
+            here = select(Person).where(Person.left_at == "").order_by(Person.created, Person.id)
+            return list(session.exec(here))
 
     def by_name(self, name: str) -> Person | None:
-        """Return the person who logs in under ``name``, upper and lower case alike."""
-        wanted = _fold(name)
+        """Return the person who logs in under ``name``, upper and lower case alike, unless she has left."""
         with self._session() as session:
-            return next((p for p in session.exec(select(Person)) if _fold(p.name) == wanted), None)
+            return self._named(session, name)
 
     def by_id(self, person: str) -> Person | None:
-        """Return the person with this id."""
+        """Return the person with this id, also one who has left."""
         with self._session() as session:
             return session.get(Person, person)
+
+    def change_role(self, person: str, role: str, sees_images: bool) -> None:
+        """Write down another role or grant; harmless when it is the same. Errors as :meth:`add`."""
+        reads(role, sees_images)
+        with self._session() as session:
+            found = self._get(session, person)
+            found.role, found.sees_images = role, sees_images
+            session.add(found)
+            session.commit()
+
+    def leave(self, person: str, moment: datetime) -> None:
+        """Write down that somebody has left; harmless when that was done."""
+        with self._session() as session:
+            found = self._get(session, person)
+            found.left_at = found.left_at or stamp(moment)
+            session.add(found)
+            session.commit()
+
+    def close(self) -> None:
+        """Release the file."""
+        self._engine.dispose()
+
+    def _free(self, session: Session, name: str) -> None:
+        if self._named(session, name) is not None:
+            raise BadInput("This name is taken.", "Choose another one.")
+
+    def _named(self, session: Session, name: str) -> Person | None:
+        wanted = _fold(name)
+        here = session.exec(select(Person).where(Person.left_at == ""))
+        return next((person for person in here if _fold(person.name) == wanted), None)
+
+    def _get(self, session: Session, person: str) -> Person:
+        found = session.get(Person, person)
+        if found is None:
+            raise NotFound("This person is not known.", "See: appliance user list")
+        return found
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
@@ -68,9 +119,10 @@ class People:
         except DatabaseError as error:
             raise Damaged("The list of people (system.db) cannot be read.", "Restore it from a backup.") from error
 
-    def close(self) -> None:
-        """Release the file."""
-        self._engine.dispose()
+
+def new_id() -> str:
+    """Return a fresh opaque id of a person, 16 hex digits."""
+    return secrets.token_hex(8)
 
 
 def tidy(name: str) -> str:

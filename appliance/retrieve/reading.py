@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from appliance.archive.backend import Backend
 from appliance.errors import NotFound
@@ -26,6 +27,10 @@ class Reader:
     token: str
     lease: str
     person: str
+
+
+# What an edge asks to learn who reads: a coroutine function over the edge's own request.
+Authenticate = Callable[..., Coroutine[Any, Any, Reader]]
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
-"""The recovery kit as text to print: the paper key, its words, and what to do with them, in French and English."""
+"""What the recovery sheet says, in French and English: the paper key, its words, what to do with them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import segno
@@ -9,66 +10,88 @@ import segno
 from appliance.sealing.identities import Identity
 from appliance.sealing.words import to_words
 
-TEXT = """\
-NÉGATOSCOPE - FEUILLE DE SECOURS / RECOVERY SHEET
-{date}
-
-Cette feuille ouvre toutes les images du cabinet, sans la boîte et sans mot de passe.
-Imprimez-la, gardez-la dans un coffre, puis effacez le fichier.
-This sheet opens every image of the practice, without the box and without a password.
-Print it, keep it in a safe, then delete the file.
-
-Clé papier / Paper key (age)
-
-{identity}
-
-La même en mots français / The same in French words
-
-{french}
-
-La même en mots anglais / The same in English words
-
-{english}
-
-Le même en QR / The same as a QR code
-
-{qr}
-
-Pour ouvrir une image avec le programme libre « age » / To open an image with the free program "age":
-
-  1. Recopiez la clé papier dans un fichier paper.txt / Type the paper key into a file paper.txt
-  2. age -d -i paper.txt keys/1.images.age > id.txt
-  3. age -d -i id.txt objects/ab/<id>.age > image.dcm
-     (une image pas encore rangée se trouve dans inbox/ / an image not yet sorted lies in inbox/)
-"""
+TITLE = "NÉGATOSCOPE - FEUILLE DE SECOURS / RECOVERY SHEET"
+PURPOSE = (
+    "Cette feuille ouvre toutes les images du cabinet, sans la boîte et sans mot de passe. "
+    "Imprimez-la, gardez-la dans un coffre, puis effacez le fichier.",
+    "This sheet opens every image of the practice, without the box and without a password. "
+    "Print it, keep it in a safe, then delete the file.",
+)
+KEY = "Clé papier / Paper key (age)"
+QR = "La même en QR / The same as a QR code"
+FRENCH = "La même en mots français / The same in French words"
+ENGLISH = "La même en mots anglais / The same in English words"
+OPENING = 'Pour ouvrir une image avec le programme libre « age » / To open an image with the free program "age"'
+STEPS = (
+    "Recopiez la clé papier dans un fichier paper.txt / Type the paper key into a file paper.txt",
+    "age -d -i paper.txt keys/1.images.age > id.txt",
+    "age -d -i id.txt objects/ab/<id>.age > image.dcm",
+)
+REMARKS = (
+    "Une image pas encore rangée se trouve dans inbox/. / An image not yet sorted lies in inbox/.",
+    "Chaque époque a son fichier : 1.images.age, 2.images.age... Si l'étape 3 refuse, prenez le suivant. / "
+    "Each epoch has its file: 1.images.age, 2.images.age... If step 3 refuses, take the next one.",
+)
+WORDS_A_LINE = 6
 
 
-def kit_text(paper: Identity, moment: datetime) -> str:
-    """Return the sheet for one paper key. It is a secret: hand it to paper, never to a log."""
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What one sheet holds beside its fixed text. All of it is a secret: hand it to paper, never to a log."""
+
+    date: str
+    identity: str
+    french: tuple[str, ...]
+    english: tuple[str, ...]
+    qr: tuple[tuple[bool, ...], ...]
+
+
+def make_kit(paper: Identity, moment: datetime) -> Kit:
+    """Return the contents of the sheet for one paper key; ``qr`` is rows of modules, quiet zone of 4 included."""
     secret = paper.reveal()
-    return TEXT.format(
+    return Kit(
         date=moment.date().isoformat(),
         identity=secret,
-        french=_in_lines(to_words(paper.reveal_bytes(), "french").split()),
-        english=_in_lines(to_words(paper.reveal_bytes(), "english").split()),
-        qr=_qr(secret),
+        french=tuple(to_words(paper.reveal_bytes(), "french").split()),
+        english=tuple(to_words(paper.reveal_bytes(), "english").split()),
+        qr=tuple(tuple(map(bool, row)) for row in segno.make(secret, error="m", micro=False).matrix_iter(border=4)),
     )
 
 
-def _in_lines(words: list[str]) -> str:
-    return "\n".join(
-        "  ".join(f"{n + 1:2d} {word:<10}" for n, word in enumerate(words[start : start + 6], start)).rstrip()
-        for start in range(0, len(words), 6)
-    )
+def as_text(kit: Kit) -> bytes:
+    """Return the sheet as UTF-8 text, the QR code in half blocks, dark on light."""
+    steps = [f"  {number}. {step}" for number, step in enumerate(STEPS, 1)]
+    parts = [
+        f"{TITLE}\n{kit.date}",
+        "\n".join(PURPOSE),
+        KEY,
+        kit.identity,
+        FRENCH,
+        "\n".join(word_lines(kit.french)),
+        ENGLISH,
+        "\n".join(word_lines(kit.english)),
+        QR,
+        _half_blocks(kit.qr),
+        f"{OPENING} :",
+        "\n".join([*steps, *(f"  {remark}" for remark in REMARKS)]),
+    ]
+    return ("\n\n".join(parts) + "\n").encode()
 
 
-def _qr(text: str) -> str:
-    """Draw two rows of modules a line with half blocks, dark on light, quiet zone of 4."""
-    rows = [list(row) for row in segno.make(text, error="m", micro=False).matrix_iter(border=4)]
+def word_lines(words: tuple[str, ...]) -> list[str]:
+    """Return numbered words, six a line, in columns."""
+    return [
+        "  ".join(
+            f"{n + 1:2d} {word:<10}" for n, word in enumerate(words[start : start + WORDS_A_LINE], start)
+        ).rstrip()
+        for start in range(0, len(words), WORDS_A_LINE)
+    ]
+
+
+def _half_blocks(modules: tuple[tuple[bool, ...], ...]) -> str:
+    rows = list(modules)
     if len(rows) % 2:
-        rows.append([0] * len(rows[0]))
-    signs = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
+        rows.append((False,) * len(rows[0]))
+    signs = {(False, False): " ", (True, False): "▀", (False, True): "▄", (True, True): "█"}
     pairs = zip(rows[::2], rows[1::2], strict=True)
-    return "\n".join(
-        "".join(signs[int(bool(a)), int(bool(b))] for a, b in zip(top, low, strict=True)) for top, low in pairs
-    )
+    return "\n".join("".join(signs[a, b] for a, b in zip(top, low, strict=True)) for top, low in pairs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from appliance.errors import EnvironmentProblem
 from appliance.keyring.disk import write_key_file
 from appliance.keyring.epochs import make_epoch
 from appliance.keyring.public import current_epoch
+from appliance.keyring.readers import Reader
 from appliance.keyring.slots import add_slot
 from appliance.paths import StatePaths
 from appliance.people.store import People
@@ -20,8 +22,8 @@ from appliance.sealing.identities import Identity
 from appliance.sealing.slots import Argon2Params
 from appliance.sealing.words import passphrase_bytes, require_strong
 from appliance.sealing.writer import seal
+from appliance.upkeep.cli_log import record
 from appliance.upkeep.layout import write_layout
-from appliance.upkeep.recovery_kit import kit_text
 
 PASSPHRASE_BITS = 80
 
@@ -30,15 +32,15 @@ def set_up(
     paths: StatePaths,
     owner: str,
     passphrase: str,
-    keep_kit: Callable[[str], None],
+    keep_kit: Callable[[Identity], None],
     params: Argon2Params,
     moment: datetime,
 ) -> None:
     """Make an archive in an empty or missing directory.
 
-    The kit is handed to ``keep_kit`` before FORMAT makes the archive usable: an archive whose paper key nobody got
-    cannot come to be. Raises :class:`EnvironmentProblem` when something lies there already, :class:`BadInput` for a
-    weak passphrase or a bad name; then nothing usable was made.
+    The paper key is handed to ``keep_kit`` before FORMAT makes the archive usable: an archive whose paper key nobody
+    got cannot come to be. Raises :class:`EnvironmentProblem` when something lies there already, :class:`BadInput` for
+    a weak passphrase or a bad name; then nothing usable was made.
     """
     require_strong(passphrase, PASSPHRASE_BITS)
     _empty_directory(paths.root)
@@ -55,7 +57,7 @@ def _fill(
     paths: StatePaths,
     owner: str,
     passphrase: str,
-    keep_kit: Callable[[str], None],
+    keep_kit: Callable[[Identity], None],
     params: Argon2Params,
     moment: datetime,
 ) -> None:
@@ -67,11 +69,12 @@ def _fill(
     person = people.add(owner, "owner", moment)
     people.close()
     paper, identity = Identity.generate(), Identity.generate()
-    readers = [identity.recipient()]
+    readers = [Reader(person.id, identity.recipient())]
     make_epoch(paths, 1, {"notes": readers, "images": readers}, paper.recipient())
     add_slot(paths, person.id, passphrase_bytes(passphrase), identity, params)
     write_key_file(paths.index_key, seal(secrets.token_bytes(32), [current_epoch(paths).notes]))
-    keep_kit(kit_text(paper, moment))
+    record(paths, moment, "cli:archive:init", by=person.id, argon2id=asdict(params))
+    keep_kit(paper)
 
 
 def _empty_directory(root: Path) -> None:

@@ -74,10 +74,7 @@ def test_sequences_of_either_kind_nest(undefined: bool) -> None:
     inner = explicit(0x00080100, "SH", b"CODE")
     for _ in range(20):
         body = item(inner, undefined=undefined) + item(b"", undefined=undefined)
-        if undefined:
-            inner = explicit(0x0040A730, "SQ", body, length=UNDEFINED) + END
-        else:
-            inner = explicit(0x0040A730, "SQ", body)
+        inner = explicit(4237104, "SQ", body, length=UNDEFINED) + END if undefined else explicit(4237104, "SQ", body)
     here = scan(inner + NAME).attributes
     assert here["00100010"]["Value"] == [{"Alphabetic": "DUPONT^Marie"}]
     for _ in range(20):
@@ -109,9 +106,7 @@ def test_un_of_undefined_length_holds_a_sequence_in_implicit_vr() -> None:
 
 def test_un_is_implicit_even_where_a_length_looks_like_a_vr() -> None:
     text = b"x" * int.from_bytes(b"DS", "little")
-    data = (
-        explicit(0x00081140, "UN", item(implicit(0x00084000, text), undefined=True), length=UNDEFINED) + END
-    )
+    data = explicit(0x00081140, "UN", item(implicit(0x00084000, text), undefined=True), length=UNDEFINED) + END
     assert values(scan(data), "00081140") == [{"00084000": {"vr": "LT", "Value": [text.decode()]}}]
 
 

@@ -257,6 +257,17 @@ def test_private_creators_do_not_fill_caches_or_memory(number: int) -> None:
     assert peak(pieces(), IMPLICIT, SMALL, match="too large") < BOUND + 2_000_000
 
 
+def test_nothing_large_outlives_a_scan() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            creator = implicit(0x00090010, b"%05d" % number + b"x" * 60_000)
+            scan([creator + implicit(0x00091001, b"1234")], IMPLICIT)
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_meta_information_without_end_is_refused() -> None:
     start = bytes(128) + b"DICM"
     for element in (

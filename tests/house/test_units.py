@@ -14,7 +14,7 @@ SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
 PROGRAM = "/opt/negatoscope/.venv/bin/appliance"
 WRITES = {
     "negatoscope-receiver.service": ["/var/lib/negatoscope/inbox"],
-    "negatoscope-keyagent.service": ["/var/lib/negatoscope/audit"],
+    "negatoscope-keyagent.service": ["/var/lib/negatoscope/audit", "-/var/lib/negatoscope/alarm"],
     "negatoscope-decoder.service": [],
     "negatoscope-web.service": ["/var/lib/negatoscope"],
 }

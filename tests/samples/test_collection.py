@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from pydicom import dcmread
@@ -98,3 +99,10 @@ def test_a_cut_data_set_is_noticed() -> None:
     sample = next(sample for sample in collection() if sample.name.endswith("MR_small.dcm"))
     with pytest.raises(splice.Broken):
         splice.elements(sample.dataset[:-3], sample.transfer_syntax)
+
+
+def test_the_refused_files_are_listed_in_the_readme_with_their_reason() -> None:
+    text = (Path(__file__).parent / "README.md").read_text()
+    listed = {line for line in text.splitlines() if line.startswith("| `") and "/" in line}
+    assert listed == {f"| `{refusal.name}` | {refusal.reason} |" for refusal in refusals()}
+    assert f"Of the {len(list(files()))} files" in text

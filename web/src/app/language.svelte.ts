@@ -44,4 +44,4 @@ export const language = {
 };
 
 overwriteGetLocale(() => current);
-document.documentElement.lang = current;
+document.documentElement.lang = first();

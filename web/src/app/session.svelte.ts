@@ -1,6 +1,6 @@
 /** Who is logged in. When a session ends, everything built on it is thrown away with it. */
 import { ApiError, onSessionEnd } from '../api/http';
-import { currentSession } from '../api/session';
+import { currentSession, status } from '../api/session';
 
 export type Phase = 'starting' | 'unreachable' | 'out' | 'in';
 export type Ended = '' | 'locked' | 'expired' | 'left';
@@ -40,7 +40,9 @@ export const session = {
   async resume(): Promise<void> {
     phase = 'starting';
     try {
-      session.begin((await currentSession()).user);
+      // While the box is locked nobody has a session: not asking for one keeps the browser's log clean.
+      if ((await status()).locked) phase = 'out';
+      else session.begin((await currentSession()).user);
     } catch (error) {
       phase = error instanceof ApiError && error.code === 'unreachable' ? 'unreachable' : 'out';
     }

@@ -110,7 +110,8 @@ export class Gestures {
     const reach = Math.max(width, 1) / (300 * devicePixelRatio);
     const brighter = box.grading.inverted ? -1 : 1;
     const wider = width + this.#moved.x * reach;
-    box.setWindow(tidy(center + this.#moved.y * reach * brighter), tidy(Math.max(wider, Math.min(width, 1))));
+    const target = Math.max(wider, Math.min(width, 1));
+    box.setWindow(tidy(center + this.#moved.y * reach * brighter, target), tidy(target, target));
   }
 
   #scroll(dy: number): void {
@@ -140,7 +141,7 @@ export class Gestures {
   }
 }
 
-/** Whole numbers where the values are large enough for the reader not to see the difference. */
-function tidy(value: number): number {
-  return Math.abs(value) >= 20 ? Math.round(value) : Math.round(value * 100) / 100;
+/** Whole numbers where the window is wide enough for nobody to see the difference. */
+function tidy(value: number, width: number): number {
+  return width >= 20 ? Math.round(value) : Math.round(value * 100) / 100;
 }

@@ -6,8 +6,6 @@ import type { Study } from '../../api/types';
 import { fromField } from '../../lib/dicomDate';
 
 const PAGE = 50;
-/** the server's own limit on one answer is not known: a refresh asks for at most this many rows */
-const REFRESH = 200;
 const TYPING = 250;
 
 export class StudyList {
@@ -85,8 +83,7 @@ export class StudyList {
     this.#controller = controller;
     if (why !== 'refresh') this.loading = true;
     const offset = why === 'next' ? this.studies.length : 0;
-    const limit = why === 'refresh' ? Math.min(Math.max(this.studies.length, PAGE), REFRESH) : PAGE;
-    const search = { text: this.text.trim(), modality: this.modality, date_from: fromField(this.from), date_to: fromField(this.to), offset, limit };
+    const search = { text: this.text.trim(), modality: this.modality, date_from: fromField(this.from), date_to: fromField(this.to), offset, limit: PAGE };
     try {
       const [found, box] = await Promise.all([searchStudies(search, controller.signal), status(controller.signal)]);
       if (controller.signal.aborted) return;
@@ -108,15 +105,15 @@ export class StudyList {
       this.studies = [...this.studies, ...rows.filter((study) => !here.has(study.key))];
     } else {
       if (why === 'refresh') {
-        // Rows beyond the refreshed ones stay; those are older.
-        const here = new Set(rows.map((study) => study.key));
-        const rest = this.studies.slice(REFRESH).filter((study) => !here.has(study.key));
         const newcomers = rows.filter((study) => !this.#known.has(study.key));
         if (newcomers.length > 0) {
           this.fresh = new Set([...this.fresh, ...newcomers.map((study) => study.key)]);
           this.arrived = newcomers.length;
         }
-        rows = [...rows, ...rest];
+        // A refresh brings the first page; older rows stay, pushed down by as many as arrived.
+        const here = new Set(rows.map((study) => study.key));
+        const kept = rows.length < total ? this.studies.slice(Math.max(0, rows.length - newcomers.length)) : [];
+        rows = [...rows, ...kept.filter((study) => !here.has(study.key))];
       }
       this.studies = rows;
     }

@@ -1,0 +1,62 @@
+"""The one change of keys that is under way, written down before it begins and removed when it is complete.
+
+What a killed command left behind is therefore known to the next one, which completes it before anything else. The
+journal names people by their ids and never holds a recipient: it cannot make anybody a reader.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from appliance.errors import Damaged
+from appliance.keyring.disk import remove_key_file, write_key_file
+from appliance.paths import StatePaths
+
+Act = Literal["join", "change", "leave", "rotate"]
+
+ACTS: tuple[Act, ...] = ("join", "change", "leave", "rotate")
+LARGEST = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One change: whose (empty for ``rotate``), the role and grant it leads to, the epoch it begins (0 for none)."""
+
+    act: Act
+    person: str = ""
+    role: str = ""
+    sees_images: bool = False
+    epoch: int = 0
+
+
+def begin(paths: StatePaths, entry: Entry) -> None:
+    """Write down durably what is about to be done."""
+    raw = json.dumps(asdict(entry), sort_keys=True).encode("ascii") + b"\n"
+    write_key_file(paths.key_journal, raw, like=paths.index_key)
+
+
+def pending(paths: StatePaths) -> Entry | None:
+    """Return what was begun and not ended; :class:`Damaged` when the journal is not ours."""
+    try:
+        raw = paths.key_journal.read_bytes()
+    except FileNotFoundError:
+        return None
+    malformed = Damaged("keys/journal.json cannot be read.", "Restore keys/ from a backup.")
+    try:
+        body: dict[str, Any] = json.loads(raw) if len(raw) <= LARGEST else {}
+        entry = Entry(**body)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise malformed from error
+    if entry.act not in ACTS or any(type(getattr(entry, k)) is not type(v) for k, v in asdict(_EXAMPLE).items()):
+        raise malformed
+    return entry
+
+
+def end(paths: StatePaths) -> None:
+    """Forget the change: it is complete."""
+    remove_key_file(paths.key_journal)
+
+
+_EXAMPLE = Entry("rotate")

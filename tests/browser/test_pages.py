@@ -1,0 +1,235 @@
+"""A real Chromium at the real box: what a doctor does, sees and must never leave behind."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.box import Box, running
+from tests.browser.chromium import CANVAS, DESKTOP, PHONE, chromium, logged_in
+from tests.browser.reference import picture
+from tests.samples.collection import collection
+from tests.samples.ct import slices
+from tests.samples.modality import send
+from tests.samples.panoramic import panoramic
+from tests.samples.part10 import Sample
+from tests.samples.radiograph import radiograph
+
+PIXELS = """([x, y, width, height]) => {
+  const from = document.querySelector('[data-testid=lightbox-canvas]');
+  const to = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+  to.drawImage(from, x, y, width, height, 0, 0, width, height);
+  const bytes = to.getImageData(0, 0, width, height).data;
+  let text = '';
+  for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
+  return btoa(text);
+}"""
+# Samples by name, with the grey levels they may differ by from pydicom: 1, and 3 where the codec is lossy.
+COMPARED = {
+    "pydicom-test_files-CT_small.dcm": 1,  # signed, rescale, no window
+    "data-693_UNCI.dcm": 1,  # CT with rescale, window
+    "pydicom-test_files-693_J2KI.dcm": 3,
+    "pydicom-test_files-MR_small_bigendian.dcm": 1,
+    "pydicom-test_files-MR_small_RLE.dcm": 1,
+    "pydicom-test_files-dicomdirtests-77654033-CR1-6154": 1,  # MONOCHROME1 with rescale, window
+    "data-RG1_UNCI.dcm": 1,  # radiographs, MONOCHROME1
+    "data-RG3_UNCI.dcm": 1,
+    "data-RG3_J2KR.dcm": 1,
+    "data-SC_rgb.dcm": 1,
+    "pydicom-test_files-SC_rgb_small_odd.dcm": 1,
+    "pydicom-test_files-SC_rgb_jpeg_gdcm.dcm": 1,
+    "data-US1_J2KR.dcm": 1,  # RGB by a reversible colour transform
+    "data-US1_J2KI.dcm": 3,
+    "data-JPGLosslessP14SV1_1s_1f_8b.dcm": 1,
+    "data-vlut_04.dcm": 1,  # VOI LUT Sequence
+}
+MADE = ("ct", "panoramic", "radiograph")
+
+
+@pytest.fixture(scope="module")
+def samples() -> dict[str, Sample]:
+    """Samples by name: the test sets, one CT slice, a panoramic and a radiograph."""
+    found = {sample.name: sample for sample in collection() if sample.name in COMPARED}
+    made = (next(iter(slices(1))), panoramic(), radiograph())
+    return found | dict(zip(MADE, made, strict=True))
+
+
+@pytest.fixture(scope="module")
+def filled(samples: dict[str, Sample], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    """A box that received every sample."""
+    with running(tmp_path_factory.mktemp("browser")) as box:
+        send(list(samples.values()), "127.0.0.1", box.dicom_port)
+        with box.login() as client:
+            box.settled(client, len(samples), 60)
+        yield box
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def page(filled: Box, browser: Browser) -> Iterator[Page]:
+    """A page that is logged in, on a desktop."""
+    with browser.new_context(locale="fr-FR", **DESKTOP) as context:
+        yield logged_in(filled, context)
+
+
+@pytest.fixture(scope="module")
+def places(filled: Box) -> dict[str, tuple[str, str]]:
+    """Where each SOP instance hangs: the key of its study, and what data-rendered says of its first frame."""
+    found = {}
+    with filled.login() as client:
+        listed = client.post("/api/studies/search", json={"limit": 200}).json()["studies"]
+        for study in listed:
+            for series in client.get(f"/api/studies/{study['key']}").json()["series"]:
+                for number, instance in enumerate(client.get(f"/api/series/{series['key']}").json()["instances"]):
+                    uid = instance["attributes"]["00080018"]["Value"][0]
+                    found[uid] = (study["key"], f"{series['key']}/{number}/1")
+    return found
+
+
+def shown(page: Page, place: tuple[str, str], query: str = "") -> None:
+    """Open a study and hang the series and image wanted, one screen pixel for one image pixel."""
+    study, rendered = place
+    page.evaluate("hash => { location.hash = hash }", f"#/study/{study}{query}")
+    page.wait_for_selector(f"{CANVAS}[data-origin]")
+    series = page.locator("[data-testid=series]")
+    for number in range(series.count()):
+        if (page.get_attribute(CANVAS, "data-rendered") or "").startswith(rendered.split("/")[0]):
+            break
+        series.nth(number).click()
+        page.wait_for_selector(f"{CANVAS}[data-origin]")
+    page.locator(CANVAS).hover()
+    page.keyboard.press("Home")
+    page.wait_for_selector(f"{CANVAS}[data-origin]")
+    for _ in range(200):
+        if page.get_attribute(CANVAS, "data-rendered") == rendered:
+            break
+        page.keyboard.press("ArrowDown")
+        page.wait_for_selector(f"{CANVAS}[data-origin]")
+    assert page.get_attribute(CANVAS, "data-rendered") == rendered
+    page.keyboard.press("1")
+    page.wait_for_function(
+        "css => /^-?\\d+,-?\\d+$/.test(document.querySelector(css).dataset.origin ?? '')", arg=CANVAS
+    )
+
+
+def difference(page: Page, sample: Sample) -> float:
+    """Return by how many levels the canvas differs at most from pydicom, over all image pixels it shows."""
+    reference = picture(sample)
+    rows, columns = reference.shape[:2]
+    x, y = map(int, str(page.get_attribute(CANVAS, "data-origin")).split(","))
+    size = page.evaluate("css => { const c = document.querySelector(css); return [c.width, c.height] }", CANVAS)
+    left, top = max(0, x), max(0, y)
+    width, height = min(size[0], x + columns) - left, min(size[1], y + rows) - top
+    raw = base64.b64decode(page.evaluate(PIXELS, [left, top, width, height]))
+    canvas = np.frombuffer(raw, np.uint8).reshape(height, width, 4)[:, :, :3].astype(float)
+    wanted = reference[top - y : top - y + height, left - x : left - x + width]
+    assert canvas.size > 0
+    return float(np.abs(canvas - np.clip(wanted, 0, 255)).max())
+
+
+@pytest.mark.parametrize("name", [*COMPARED, *MADE])
+@pytest.mark.parametrize("query", ["", "?gl=off"], ids=["webgl2", "canvas2d"])
+def test_the_canvas_shows_the_levels_of_pydicom(
+    page: Page, samples: dict[str, Sample], places: dict[str, tuple[str, str]], name: str, query: str
+) -> None:
+    shown(page, places[samples[name].sop_instance], query)
+    assert page.get_attribute(CANVAS, "data-gl") == ("canvas2d" if query else "webgl2")
+    assert difference(page, samples[name]) <= COMPARED.get(name, 1)
+
+
+def test_a_wrong_window_would_be_noticed(
+    page: Page, samples: dict[str, Sample], places: dict[str, tuple[str, str]]
+) -> None:
+    """The comparison itself is trusted because an inverted picture fails it."""
+    shown(page, places[samples["ct"].sop_instance])
+    page.keyboard.press("i")
+    page.wait_for_selector(f"{CANVAS}[data-origin]")
+    assert difference(page, samples["ct"]) > 100
+    page.keyboard.press("i")
+
+
+def test_a_study_sent_by_storescu_appears_in_the_open_page(filled: Box, browser: Browser, tmp_path: Path) -> None:
+    with browser.new_context(locale="fr-FR", **DESKTOP) as context:
+        page = logged_in(filled, context)
+        before = page.locator("[data-testid=study-row]").count()
+        loads: list[str] = []
+        page.on("load", lambda loaded: loads.append(loaded.url))
+        file = tmp_path / "new.dcm"
+        file.write_bytes(next(iter(slices(1, seed=77))).data)
+        assert filled.storescu(file).returncode == 0
+        expect(page.locator("[data-testid=study-row]")).to_have_count(before + 1, timeout=5000)
+        assert loads == []
+
+
+def test_locking_takes_the_page_to_the_log_in_form(own_box: Box, browser: Browser) -> None:
+    with browser.new_context(locale="fr-FR", **DESKTOP) as context:
+        page = logged_in(own_box, context)
+        own_box.lock()
+        page.wait_for_selector("input[name=password]", timeout=15000)
+
+
+def test_a_wrong_passphrase_is_said_in_the_language_of_the_page(filled: Box, browser: Browser) -> None:
+    for locale, words in (("fr-FR", r"incorrect"), ("en-GB", r"[Ww]rong|incorrect|not right")):
+        with browser.new_context(locale=locale, **PHONE) as context:
+            page = context.new_page()
+            page.goto(filled.url)
+            page.fill("input[name=user]", "Dr Essai")
+            page.fill("input[name=password]", "certainly not this one")
+            page.keyboard.press("Enter")
+            expect(page.get_by_role("alert")).to_contain_text(re.compile(words))
+
+
+def test_nothing_of_a_patient_stays_in_the_browser(
+    filled: Box, browser: Browser, samples: dict[str, Sample], places: dict[str, tuple[str, str]]
+) -> None:
+    with browser.new_context(locale="fr-FR", **PHONE) as context:
+        page = logged_in(filled, context)
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        addresses: list[str] = []
+        page.on("request", lambda request: addresses.append(request.url))
+        page.fill("input[type=search]", "Vaucresson")
+        page.wait_for_selector("[data-testid=study-row]")
+        page.locator("[data-testid=study-row]").first.click()
+        page.wait_for_selector(f"{CANVAS}[data-origin]")
+        kept = page.evaluate(
+            "() => JSON.stringify([{...localStorage}, {...sessionStorage}, document.title, location.href])"
+        )
+        assert "aucresson" not in kept + " ".join(said) + " ".join(addresses)
+        assert page.evaluate("async () => (await indexedDB.databases()).length + (await caches.keys()).length") == 0
+
+
+def test_the_pictures_of_the_documents_can_be_made(
+    filled: Box,
+    browser: Browser,
+    samples: dict[str, Sample],
+    places: dict[str, tuple[str, str]],
+    tmp_path: Path,
+) -> None:
+    """``make screenshots`` keeps them in docs/; here they only have to be whole pages."""
+    target = Path(os.environ.get("SCREENSHOTS") or tmp_path)
+    for name, locale, how in (("desktop", "fr-FR", DESKTOP), ("phone", "en-GB", PHONE)):
+        with browser.new_context(locale=locale, **how) as context:
+            page = logged_in(filled, context)
+            page.wait_for_selector("[data-testid=study-row]")
+            page.screenshot(path=target / f"{name}-list.png")
+            page.evaluate("hash => { location.hash = hash }", f"#/study/{places[samples['panoramic'].sop_instance][0]}")
+            page.wait_for_selector(f"{CANVAS}[data-origin]")
+            page.screenshot(path=target / f"{name}-view.png")
+    assert all(
+        (target / f"{name}-{what}.png").stat().st_size > 10_000
+        for name in ("desktop", "phone")
+        for what in ("list", "view")
+    )

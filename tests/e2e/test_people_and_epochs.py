@@ -1,0 +1,468 @@
+"""People come and go and keys are changed, on a running box, by its command line."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from appliance.audit import log as audit
+from appliance.cli.main import main
+from appliance.errors import Refused
+from appliance.keyring.client import AgentClient
+from appliance.keyring.epochs import open_epochs
+from appliance.keyring.public import KINDS, current_epoch, epoch_numbers, is_whole
+from appliance.keyring.slots import unlock_slot
+from appliance.paths import RunPaths, StatePaths
+from appliance.sealing.header import read_header
+from appliance.sealing.identities import Identity, unwrap
+from appliance.upkeep.key_changes import KeyChanges  # noqa: F401  # loaded here, it need not be in each forked child
+from appliance.upkeep.recovery_kit import as_text, make_kit
+from tests.box import OWNER, PASSPHRASE, Box, wait_for
+from tests.e2e.objects import tiny
+from tests.samples.modality import send
+from tests.samples.part10 import Sample
+
+ROUNDS = 25
+WHOLE = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
+
+
+class Practice(Box):
+    """A box with several people, at the least cost of a login."""
+
+    def __init__(self, root: Path) -> None:
+        root.mkdir(exist_ok=True)
+        super().__init__(root)
+        self.paths = StatePaths(self.state)
+
+    def init(self) -> None:
+        done = self.run(
+            "init", "--state", str(self.state), "--owner", OWNER, "--login-seconds", "0",
+            "--password-file", str(self.password_file), "--recovery-out", str(self.kit),
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr.decode()
+
+    def user(self, *arguments: str, by: str = OWNER) -> subprocess.CompletedProcess[bytes]:
+        """Run ``appliance user`` or another command that an owner logs in to."""
+        return self.run(
+            *arguments, "--state", str(self.state), "--user", by, "--password-file", str(self.secret_of(by))
+        )
+
+    def add(self, name: str, role: str, *more: str) -> None:
+        """Add somebody, with a passphrase that :meth:`enter` knows."""
+        secret = () if role == "technician" else ("--new-password-file", str(self.secret_of(name)))
+        done = self.user("user", "add", name, "--role", role, *secret, *more)
+        assert done.returncode == 0, done.stderr.decode()
+
+    def secret_of(self, name: str) -> Path:
+        """Return the file of somebody's passphrase."""
+        file = self.root / f"{name}.secret"
+        file.write_text(PASSPHRASE if name == OWNER else f"{PASSPHRASE}-{name}", "utf-8")
+        return file
+
+    def enter(self, name: str) -> httpx.Client:
+        """Return a client with which somebody is logged in."""
+        client = self.client()
+        answer = self.post_session(client, name)
+        assert answer.status_code == 200, answer.text
+        return client
+
+    def post_session(self, client: httpx.Client, name: str) -> httpx.Response:
+        """Try to log in, again for as long as the pages start afresh after a lock."""
+        found: list[httpx.Response] = []
+
+        def answered() -> bool:
+            try:
+                found[:] = [
+                    client.post("/api/session", json={"user": name, "password": self.secret_of(name).read_text()})
+                ]
+            except httpx.TransportError:
+                return False
+            return found[0].status_code in (200, 401)
+
+        wait_for(answered, 30)
+        return found[0]
+
+    def send(self, *samples: Sample) -> None:
+        """Send images by C-STORE; every one is acknowledged."""
+        assert all(answer.stored for answer in send(samples, "127.0.0.1", self.dicom_port))
+
+    def secret(self, name: str) -> bytes:
+        """Return somebody's passphrase."""
+        return self.secret_of(name).read_bytes()
+
+    def twin(self, number: int) -> Practice:
+        """Return another box with the same keys and people, and no image."""
+        twin = Practice(self.root / f"twin{number}")
+        twin.state.mkdir()
+        for name in ("keys", "audit"):
+            shutil.copytree(self.state / name, twin.state / name)
+        for name in ("FORMAT", "system.db"):
+            shutil.copy(self.state / name, twin.state / name)
+        return twin
+
+    def person(self, name: str) -> str:
+        """Return somebody's id."""
+        done = self.run("user", "list", "--json", "--state", str(self.state))
+        return next(str(row["id"]) for row in json.loads(done.stdout) if row["name"] == name)
+
+    def paper(self) -> Identity:
+        """Return the paper key, read off the sheet."""
+        match = re.search(r"AGE-SECRET-KEY-1[A-Z0-9]+", self.kit.read_text("utf-8"))
+        assert match
+        return Identity.parse(match[0])
+
+
+@pytest.fixture
+def practice(tmp_path: Path) -> Iterator[Practice]:
+    box = Practice(tmp_path)
+    box.init()
+    box.start()
+    yield box
+    box.stop()
+
+
+def reads(client: httpx.Client, sample: Sample) -> bool:
+    """Return whether the image comes back with every byte of its data set."""
+    found = client.get("/dicom-web/instances", params={"SOPInstanceUID": sample.sop_instance}).json()
+    study = found[0]["0020000D"]["Value"][0]
+    answer = client.get(f"/dicom-web/studies/{study}", headers=WHOLE)
+    return answer.status_code == 200 and sample.dataset in answer.content
+
+
+def sealed_objects(box: Practice) -> list[Path]:
+    return [
+        path
+        for path in (*box.state.glob("objects/*/*.age"), *box.state.glob("inbox/*.age"))
+        if ".note" not in path.name
+    ]
+
+
+def age(identity: Path, sealed: Path) -> bytes | None:
+    """Open a file with the age command; ``None`` when it does not open."""
+    done = subprocess.run(["age", "-d", "-i", str(identity), str(sealed)], capture_output=True, timeout=60)
+    return done.stdout if done.returncode == 0 else None
+
+
+def test_who_left_opens_no_new_image_and_the_others_go_on_as_before(practice: Practice) -> None:
+    old, new = tiny("before", study="before"), tiny("after", study="after")
+    practice.add("Dr Deux", "doctor")
+    practice.add("Aide", "assistant", "--images")
+    practice.send(old)
+    leaver = practice.enter("Dr Deux")
+    practice.settled(leaver, 1)
+    assert reads(leaver, old)
+    token, person = leaver.cookies["negato_session"], practice.person("Dr Deux")
+    kept = practice.root / "kept"
+    shutil.copytree(practice.paths.keys, kept / "keys")
+
+    done = practice.user("user", "leave", "Dr Deux")
+    assert done.returncode == 0, done.stderr.decode()
+    said = done.stdout.decode()
+    assert "stored before this moment (epochs 1 to 1)" in said
+    assert "recovery sheet" in said and "old backup" in said
+    receiver = practice.children()["receiver"]
+    practice.send(new)
+
+    # The session and the login are gone.
+    with practice.client() as client:
+        assert practice.post_session(client, "Dr Deux").status_code == 401
+    assert leaver.get("/api/session").status_code in (401, 423)
+    agent = AgentClient(RunPaths(practice.state / "run").keyagent)
+    with pytest.raises(Refused):
+        agent.lease(token)
+    with pytest.raises(Refused):
+        agent.login(person, f"{PASSPHRASE}-Dr Deux")
+
+    # The others log in with what they know and read old and new.
+    for name in (OWNER, "Aide"):
+        client = practice.enter(name)
+        practice.settled(client, 2)
+        assert reads(client, old) and reads(client, new)
+    assert practice.children()["receiver"] == receiver
+
+    # Old copies open the old image, as the command said, and not the new one; nor does the old slot put back.
+    was = StatePaths(kept)
+    identity = unlock_slot(was, person, f"{PASSPHRASE}-Dr Deux".encode())
+    images = open_epochs(was, identity)[0].images
+    assert images is not None
+    (practice.root / "old.txt").write_text(images.reveal())
+    opened = [age(practice.root / "old.txt", path) for path in sealed_objects(practice)]
+    assert sorted(raw is None for raw in opened) == [False, True]
+    assert old.dataset in next(raw for raw in opened if raw is not None)
+    assert [epoch for epoch in open_epochs(practice.paths, identity) if epoch.notes or epoch.images] == []
+    with pytest.raises(Refused):
+        open_notes = [epoch.notes for epoch in open_epochs(was, identity) if epoch.notes]
+        unwrap(open_notes, read_header(io.BytesIO(practice.paths.index_key.read_bytes())))
+    events = [line["event"] for line in audit.read(practice.paths.audit_log("cli"))]
+    assert events[-2:] == ["cli:leave:begin", "cli:leave:end"]
+
+
+def test_rotated_twice_every_image_is_read_by_people_and_by_the_paper_key(practice: Practice) -> None:
+    samples = [tiny("epoch", number, study=number) for number in range(3)]
+    receiver = practice.children()["receiver"]
+    digests: dict[Path, str] = {}
+    for number, sample in enumerate(samples):
+        practice.send(sample)
+        client = practice.enter(OWNER)
+        practice.settled(client, number + 1)
+        digests |= {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in sealed_objects(practice)}
+        if number < 2:
+            done = practice.user("rotate")
+            assert done.returncode == 0, done.stderr.decode()
+            assert f"epoch {number + 2}:" in done.stdout.decode()
+            assert f"/{3}] epoch {number + 2}" in done.stderr.decode()
+    assert practice.children()["receiver"] == receiver, "the receiver takes up an epoch without a restart"
+    client = practice.enter(OWNER)
+    assert all(reads(client, sample) for sample in samples)
+    # No object was rewritten, and each was sealed to the epoch of its day.
+    assert {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in sealed_objects(practice)} == digests
+    assert epoch_numbers(practice.paths) == [1, 2, 3]
+    paper = practice.root / "paper.txt"
+    paper.write_text(practice.paper().reveal())
+    opened = {}
+    for number in (1, 2, 3):
+        identity = practice.root / f"id{number}.txt"
+        raw = age(paper, practice.paths.epoch_identity(number, "images"))
+        assert raw is not None
+        identity.write_bytes(raw)
+        for path in sealed_objects(practice):
+            plain = age(identity, path)
+            if plain is not None:
+                opened[path] = (number, plain)
+        assert age(paper, practice.paths.epoch_identity(number, "notes")) is not None
+    assert sorted(number for number, _ in opened.values()) == [1, 2, 3]
+    for number, plain in opened.values():
+        assert samples[number - 1].dataset in plain
+
+
+def test_a_technician_unwraps_nothing_and_an_assistant_no_image(practice: Practice) -> None:
+    sample = tiny("image")
+    practice.add("Technique", "technician")
+    practice.add("Aide", "assistant")
+    practice.send(sample)
+    with practice.client() as client:
+        for password in (PASSPHRASE, ""):
+            assert client.post("/api/session", json={"user": "Technique", "password": password}).status_code == 401
+    assert not practice.paths.slot(practice.person("Technique")).exists()
+    assistant = practice.enter("Aide")
+    practice.settled(assistant, 1)
+    study = assistant.get("/dicom-web/studies").json()[0]["0020000D"]["Value"][0]
+    answer = assistant.get(f"/dicom-web/studies/{study}", headers=WHOLE)
+    assert answer.status_code == 403, answer.text
+    assert sample.dataset not in answer.content
+    # Granted by the owner, the same person with the same passphrase sees it.
+    done = practice.user("user", "role", "Aide", "assistant", "--images")
+    assert done.returncode == 0, done.stderr.decode()
+    assert reads(practice.enter("Aide"), sample)
+
+
+def test_wrong_changes_of_people_are_refused_and_change_nothing(practice: Practice) -> None:
+    practice.add("Dr Deux", "doctor")
+    practice.add("Technique", "technician")
+    new = ("--generate", "fr")
+    refused = [
+        practice.user("user", "add", "Intrus", "--role", "owner", *new, by="Dr Deux"),
+        practice.user("rotate", by="Dr Deux"),
+        practice.user("user", "leave", OWNER),
+        practice.user("user", "role", OWNER, "doctor"),
+        practice.user("user", "role", "Dr Deux", "technician"),
+        practice.user("user", "add", "T2", "--role", "technician", "--images"),
+        practice.user("user", "remove", "Dr Deux"),
+    ]
+    assert [done.returncode for done in refused] == [4] * len(refused), [done.stderr for done in refused]
+    assert [
+        practice.user("user", "leave", "Nobody").returncode,
+        practice.user("user", "add", "dr DEUX", "--role", "doctor", *new).returncode,
+    ] == [2, 2]
+    weak = practice.root / "weak"
+    weak.write_text("azerty123")
+    done = practice.user("user", "add", "Faible", "--role", "doctor", "--new-password-file", str(weak))
+    assert done.returncode == 2
+    listed = json.loads(practice.run("user", "list", "--json", "--state", str(practice.state)).stdout)
+    assert [(row["name"], row["role"]) for row in listed] == [
+        (OWNER, "owner"),
+        ("Dr Deux", "doctor"),
+        ("Technique", "technician"),
+    ]
+    assert epoch_numbers(practice.paths) == [1]
+    assert practice.user("user", "remove", "Technique").returncode == 0
+
+
+def test_a_passphrase_is_changed_by_its_owner_alone_and_the_list_shows_no_secret(practice: Practice) -> None:
+    practice.add("Dr Deux", "doctor")
+    state = ("--state", str(practice.state))
+    old = ("--password-file", str(practice.secret_of("Dr Deux")))
+    wrong = practice.run(
+        "user", "passphrase", "Dr Deux", *state, "--password-file", str(practice.secret_of(OWNER)), "--generate", "fr"
+    )
+    assert wrong.returncode == 4
+    done = practice.run("user", "passphrase", "Dr Deux", *state, *old, "--generate", "fr")
+    assert done.returncode == 0, done.stderr.decode()
+    new = re.search(r"Passphrase of Dr Deux: (\S+)", done.stdout.decode())
+    assert new
+    with practice.client() as client:
+        for password, status in ((f"{PASSPHRASE}-Dr Deux", 401), (new[1], 200)):
+            assert client.post("/api/session", json={"user": "Dr Deux", "password": password}).status_code == status
+    listed = practice.run("user", "list", *state).stdout.decode()
+    assert "Dr Deux" in listed and "reads notes, images" in listed and "AGE-" not in listed and "age1" not in listed
+
+
+def test_killed_at_random_instants_leaving_and_rotating_are_completed_by_a_second_run(tmp_path: Path) -> None:
+    made = Practice(tmp_path)
+    made.init()
+    made.add("Dr Deux", "doctor")
+    assert made.user("rotate").returncode == 0
+    leaver = made.person("Dr Deux")
+    people = {name: unlock_slot(made.paths, made.person(name), made.secret(name)) for name in (OWNER, "Dr Deux")}
+    seed = 20261124
+    print(f"seed {seed}")
+    instants, cuts = random.Random(seed), 0
+    for number in range(ROUNDS):
+        box, command, leaves = made.twin(number), ["rotate"], bool(number % 2)
+        staying = [people[OWNER], made.paper()]
+        if leaves:
+            command = ["user", "leave", "Dr Deux"]
+        else:
+            staying.append(people["Dr Deux"])
+        cut = _killed(box, command, instants.uniform(0, 0.03))
+        cuts += cut
+        _check_valid(box, staying)
+        code = os.waitstatus_to_exitcode(os.waitpid(_forked(box, command), 0)[1])
+        # A leaver who was gone already when the kill came is not known any more.
+        assert code == (0 if cut or not leaves else 2)
+        _check_valid(box, staying)
+        assert not box.paths.key_journal.exists()
+        assert epoch_numbers(box.paths)[:3] == [1, 2, 3]
+        if leaves:
+            assert not [e for e in open_epochs(box.paths, people["Dr Deux"]) if e.notes or e.images]
+            assert not box.paths.slot(leaver).exists()
+        list(audit.read(box.paths.audit_log("cli")))
+    assert cuts >= ROUNDS // 3, "too few kills hit a change under way"
+
+
+def _check_valid(box: Practice, staying: list[Identity]) -> None:
+    """Fail unless every epoch is whole, the newest is taken, and each of ``staying`` opens all, the index too."""
+    found = epoch_numbers(box.paths)
+    assert all(is_whole(box.paths, number) for number in found)
+    assert current_epoch(box.paths).number == found[-1]
+    for identity in staying:
+        opened = open_epochs(box.paths, identity)
+        assert [epoch.number for epoch in opened] == found[::-1]
+        assert all(epoch.of(kind) for epoch in opened for kind in KINDS)
+        notes = [epoch.notes for epoch in opened if epoch.notes]
+        unwrap(notes, read_header(io.BytesIO(box.paths.index_key.read_bytes())))
+
+
+def _killed(box: Practice, command: list[str], after: float) -> bool:
+    """Kill a command ``after`` seconds from when its change began; return whether that cut it short."""
+    child = _forked(box, command)
+    while not box.paths.key_journal.exists() and not _ended(child):
+        pass
+    deadline = time.monotonic() + after
+    while time.monotonic() < deadline and not _ended(child):
+        pass
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return box.paths.key_journal.exists()
+
+
+def _forked(box: Practice, command: list[str]) -> int:
+    """Begin a command of an owner's in a child of this process, which spares a second of imports; return its pid."""
+    login = ["--state", str(box.state), "--user", OWNER, "--password-file", str(box.secret_of(OWNER))]
+    child = os.fork()
+    if child == 0:
+        try:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for stream in (0, 1, 2):
+                os.dup2(nothing, stream)
+            sys.argv = ["appliance", *command, *login]
+            main()
+        except SystemExit as end:
+            os._exit(int(end.code or 0))
+        finally:
+            os._exit(1)
+    return child
+
+
+def _ended(child: int) -> bool:
+    """Return whether a child has ended, and leave it to be waited for."""
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def test_no_archive_is_made_when_the_recovery_sheet_cannot_be_written(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    (tmp_path / "taken.pdf").write_text("already there")
+    for out, code in ((tmp_path / "no" / "kit.pdf", 6), (tmp_path / "taken.pdf", 6), (tmp_path / "kit.doc", 2)):
+        done = box.run(
+            "init", "--state", str(box.state), "--owner", OWNER, "--login-seconds", "0",
+            "--password-file", str(box.password_file), "--recovery-out", str(out),
+        )  # fmt: skip
+        assert done.returncode == code, done.stderr
+        assert not box.state.exists()
+    assert (tmp_path / "taken.pdf").read_text() == "already there"
+
+
+def test_a_refused_set_up_leaves_no_sheet(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    box.password_file.write_text("weak")
+    done = box.run(
+        "init", "--state", str(box.state), "--owner", OWNER, "--login-seconds", "0",
+        "--password-file", str(box.password_file), "--recovery-out", str(box.kit),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert not box.kit.exists()
+
+
+def test_the_printed_sheet_holds_the_paper_key_as_text_words_and_qr(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    box.kit = tmp_path / "kit.pdf"
+    done = box.run(
+        "init", "--state", str(box.state), "--owner", OWNER, "--login-seconds", "0",
+        "--password-file", str(box.password_file), "--recovery-out", str(box.kit),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    assert "Argon2id" in done.stdout.decode()
+    raw = box.kit.read_bytes()
+    assert box.kit.stat().st_mode & 0o077 == 0
+    streams = [zlib.decompress(m) for m in re.findall(rb"stream\n(.*?)\nendstream", raw, re.DOTALL) if m[:1] == b"\x78"]
+    (page,) = [stream for stream in streams if b" Tj" in stream]
+    texts = [re.sub(rb"\\(.)", rb"\1", t).decode("cp1252") for t in re.findall(rb"\(((?:\\.|[^\\)])*)\) Tj", page)]
+    (secret,) = [text for text in texts if text.startswith("AGE-SECRET-KEY-1")]
+    paper = Identity.parse(secret)
+    assert all(epoch.notes and epoch.images for epoch in open_epochs(StatePaths(box.state), paper))
+    kit = make_kit(paper, datetime(2026, 11, 24, tzinfo=UTC))
+    printed = {re.sub(r"^ ?\d+ ", "", text) for text in texts}
+    assert {*kit.french, *kit.english} <= printed
+    assert "age -d -i paper.txt keys/1.images.age > id.txt" in " ".join(texts)
+    assert _painted(page, len(kit.qr)) == kit.qr
+    assert secret in as_text(kit).decode()
+
+
+def _painted(page: bytes, size: int) -> tuple[tuple[bool, ...], ...]:
+    """Return the modules of the QR code as the page paints them: filled rectangles, corner, width, height."""
+    rectangles = [tuple(map(float, m.split())) for m in re.findall(rb"([\d. -]+) re f", page)]
+    side = min(abs(height) for _, _, _, height in rectangles)
+    # The finder patterns' corner modules are dark, inside a quiet zone of 4.
+    left, top = min(x for x, _, _, _ in rectangles), max(y for _, y, _, _ in rectangles)
+    dark = {
+        (round((top - y) / side) + 4, round((x - left) / side) + 4 + step)
+        for x, y, width, _ in rectangles
+        for step in range(round(width / side))
+    }
+    return tuple(tuple((row, column) in dark for column in range(size)) for row in range(size))

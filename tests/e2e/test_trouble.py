@@ -1,0 +1,272 @@
+"""A full disk, a taken port, a newer state or a damaged key: each is named, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.box import OWNER, PASSPHRASE, Box, free_ports, running, wait_for
+from tests.e2e.objects import STOW, below, stow_body, tiny
+from tests.samples.modality import send
+
+DAMAGED, ENVIRONMENT, USAGE = 5, 6, 2
+OUT_OF_RESOURCES = 0xA700
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 160 MB."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system takes root")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", str(tmp_path)], check=True)
+    try:
+        yield tmp_path
+    finally:
+        subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize("left", [40 << 20, 0], ids=["below the reserve", "not a byte left"])
+def test_a_full_disk_refuses_images_lets_read_and_recovers_by_itself(small_disk: Path, left: int) -> None:
+    root = small_disk / "box"
+    root.mkdir()
+    with running(root) as box:
+        assert send([tiny("first")], "127.0.0.1", box.dicom_port)[0].stored
+        with box.login() as client:
+            box.settled(client, 1)
+            before = below(box.state / "objects"), below(box.state / "notes")
+            fill(small_disk / "filler", left)
+            assert send([tiny("refused")], "127.0.0.1", box.dicom_port)[0].status == OUT_OF_RESOURCES
+            answer = client.post("/dicom-web/studies", content=stow_body([tiny("stow").data]), headers=STOW)
+            assert answer.status_code == 507
+            assert answer.json()["0008119A"]["Value"][0]["00081197"]["Value"] == [OUT_OF_RESOURCES]
+            assert list((box.state / "inbox").iterdir()) == []
+            assert len(client.get("/dicom-web/instances").json()) == 1
+            study = client.get("/dicom-web/studies").json()[0]["0020000D"]["Value"][0]
+            if left:
+                assert client.get(f"/dicom-web/studies/{study}").status_code == 200
+            else:
+                # What can leave no trace is not done: sooner or later the audit log finds no room, and says so.
+                tries = [client.post("/api/session", json={"user": OWNER, "password": "x"}) for _ in range(20)]
+                assert {answer.status_code for answer in tries} == {401, 507}
+                assert tries[-1].json()["error"] == "storage_full"
+            (small_disk / "filler").unlink()
+            assert send([tiny("again")], "127.0.0.1", box.dicom_port)[0].stored
+            box.settled(client, 2)
+            assert client.get(f"/dicom-web/studies/{study}").status_code == 200
+            assert (below(box.state / "objects") >= before[0], below(box.state / "notes") >= before[1]) == (True, True)
+
+
+def fill(path: Path, left: int) -> None:
+    """Take all of a disk's room but ``left`` bytes."""
+    space = os.statvfs(path.parent)
+    with path.open("wb") as file:
+        free = space.f_bavail * space.f_frsize - left
+        block = bytes(1 << 20)
+        try:
+            while free > 0:
+                free -= file.write(block[: min(free, len(block))])
+            file.flush()
+            while not left:
+                os.write(file.fileno(), bytes(4096))
+        except OSError:
+            pass
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Box:
+    """An archive with one image, stopped; tests work on copies of it."""
+    with running(tmp_path_factory.mktemp("archive")) as box:
+        assert send([tiny("kept")], "127.0.0.1", box.dicom_port)[0].stored
+        with box.login() as client:
+            box.settled(client, 1)
+    return box
+
+
+@pytest.fixture
+def copy(archive: Box, tmp_path: Path) -> Iterator[Box]:
+    """A copy of the archive for one test to harm."""
+    box = Box(tmp_path)
+    shutil.copytree(archive.state, box.state, symlinks=True)
+    shutil.copy(archive.kit, box.kit)
+    try:
+        yield box
+    finally:
+        box.stop()
+
+
+def serve(box: Box) -> subprocess.CompletedProcess[bytes]:
+    """Run ``appliance serve``, which is expected to end by itself."""
+    http, dicom = f"127.0.0.1:{box.http_port}", f"127.0.0.1:{box.dicom_port}"
+    return box.run("serve", "--state", str(box.state), "--http", http, "--dicom", dicom, timeout=30)
+
+
+@pytest.mark.parametrize("which", ["http_port", "dicom_port"])
+def test_a_port_in_use_is_named(copy: Box, which: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", getattr(copy, which)))
+        taken.listen()
+        done = serve(copy)
+    assert done.returncode == ENVIRONMENT
+    assert f"Port {getattr(copy, which)} of 127.0.0.1" in done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+    assert serves_what_it_had(copy)
+
+
+def serves_what_it_had(box: Box) -> bool:
+    """Return whether a login lists the one image of the archive."""
+    box.start()
+    with box.login() as client:
+        box.settled(client, 1)
+        return box.count(client) == 1
+
+
+def test_a_state_of_a_newer_version_is_left_alone(copy: Box) -> None:
+    (copy.state / "FORMAT").write_text("negatoscope 99\n")
+    before = below(copy.state)
+    done = serve(copy)
+    assert done.returncode == ENVIRONMENT
+    assert b"newer version" in done.stderr and b"Update" in done.stderr
+    assert below(copy.state) == before
+
+
+def test_an_unreadable_format_is_damage(copy: Box) -> None:
+    (copy.state / "FORMAT").write_bytes(b"\xff\x00")
+    done = serve(copy)
+    assert (done.returncode, b"FORMAT" in done.stderr) == (DAMAGED, True)
+
+
+@pytest.mark.parametrize("harm", ["empty", "cut short", "one bit", "other bytes", "missing"])
+@pytest.mark.parametrize("name", ["slot", "1.notes.age", "1.images.age", "index.age"])
+def test_a_damaged_key_stops_the_login_with_its_reason_and_loses_nothing(copy: Box, name: str, harm: str) -> None:
+    keys = copy.state / "keys"
+    path = next((keys / "slots").iterdir()) if name == "slot" else keys / name
+    whole = path.read_bytes()
+    damage(path, harm)
+    copy.start()
+    assert send([tiny("while damaged")], "127.0.0.1", copy.dicom_port)[0].stored
+    with copy.client() as client:
+        began = time.monotonic()
+        answer = client.post("/api/session", json={"user": OWNER, "password": PASSPHRASE})
+        refused = name == "slot" and harm in ("missing", "one bit")
+        assert answer.status_code in ((401, 500) if refused else (500,)), answer.text
+        assert answer.json()["error"] in (("refused", "damaged") if refused else ("damaged",))
+        assert time.monotonic() - began < 15
+        assert client.get("/healthz").text == "ok"
+        wait_for(lambda: is_locked(client), 15)
+    path.write_bytes(whole)
+    wait_for(lambda: logs_in(copy), 15)
+    with copy.login() as client:
+        copy.settled(client, 2)
+
+
+def logs_in(box: Box) -> bool:
+    try:
+        return box.client().post("/api/session", json={"user": OWNER, "password": PASSPHRASE}).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def is_locked(client: httpx.Client) -> bool:
+    try:
+        return bool(client.get("/api/status").json().get("locked"))
+    except httpx.TransportError:
+        return False
+
+
+def damage(path: Path, harm: str) -> None:
+    raw = path.read_bytes()
+    if harm == "missing":
+        path.unlink()
+    else:
+        middle = len(raw) // 2
+        path.write_bytes(
+            {
+                "empty": b"",
+                "cut short": raw[:-20],
+                "one bit": raw[:middle] + bytes([raw[middle] ^ 1]) + raw[middle + 1 :],
+                "other bytes": os.urandom(len(raw)),
+            }[harm]
+        )
+
+
+@pytest.mark.parametrize("harm", ["empty", "other bytes", "missing"])
+def test_a_damaged_public_key_ends_serve_with_its_name(copy: Box, harm: str) -> None:
+    path = copy.state / "keys" / "1.images.pub"
+    whole = path.read_bytes()
+    damage(path, harm)
+    done = serve(copy)
+    assert done.returncode == DAMAGED
+    assert b"1.images.pub" in done.stderr and b"Traceback" not in done.stderr
+    path.write_bytes(whole)
+    assert serves_what_it_had(copy)
+
+
+def test_a_strangers_public_key_is_noticed_at_the_login(copy: Box, archive: Box, tmp_path: Path) -> None:
+    other = Box(tmp_path / "..")
+    other.state, other.kit = tmp_path / "other", tmp_path / "other-kit.txt"
+    other.init()
+    shutil.copy(other.state / "keys" / "1.images.pub", copy.state / "keys" / "1.images.pub")
+    copy.start()
+    with copy.client() as client:
+        answer = client.post("/api/session", json={"user": OWNER, "password": PASSPHRASE})
+    assert (answer.status_code, answer.json()["error"]) == (500, "damaged")
+    assert "exchanged" in answer.json()["message"]
+
+
+def init(box: Box, **changed: str) -> subprocess.CompletedProcess[bytes]:
+    options = {
+        "state": str(box.state),
+        "owner": OWNER,
+        "password-file": str(box.password_file),
+        "recovery-out": str(box.kit),
+        **changed,
+    }
+    return box.run("init", *(word for name, value in options.items() for word in (f"--{name}", value)))
+
+
+def test_init_leaves_a_directory_that_is_not_empty_as_it_is(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    box.state.mkdir()
+    (box.state / "letter.txt").write_text("dear")
+    done = init(box)
+    assert done.returncode == ENVIRONMENT and b"not empty" in done.stderr
+    assert below(box.state) == {"letter.txt"}
+    assert not box.kit.exists()
+
+
+@pytest.mark.parametrize("weak", ["", "password", "Dr Essai 2026", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"])
+def test_init_refuses_a_weak_passphrase(tmp_path: Path, weak: str) -> None:
+    box = Box(tmp_path)
+    box.password_file.write_text(weak)
+    done = init(box)
+    assert done.returncode == USAGE, done.stderr
+    assert not box.state.exists() and not box.kit.exists()
+    assert not weak or weak.encode() not in done.stderr.replace(b"password-file", b"").replace(b"passphrase", b"")
+
+
+def test_an_archive_whose_recovery_sheet_cannot_be_written_does_not_come_to_be(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    for place in (tmp_path / "missing" / "kit.txt", tmp_path, box.password_file):
+        done = init(box, **{"recovery-out": str(place)})
+        assert done.returncode == ENVIRONMENT and b"recovery sheet" in done.stderr, done.stderr
+        assert below(box.state) == set()
+    assert box.password_file.read_text() == PASSPHRASE
+    box.init()
+
+
+def test_a_taken_port_of_the_whole_machine_is_named_too(copy: Box) -> None:
+    (port,) = free_ports(1)
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", port))
+        taken.listen()
+        copy.http_port = port
+        done = serve(copy)
+    assert done.returncode == ENVIRONMENT and str(port).encode() in done.stderr

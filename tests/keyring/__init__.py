@@ -1,0 +1,1 @@
+"""People, their slots and the epochs, on real files."""
