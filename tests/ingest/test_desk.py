@@ -48,6 +48,7 @@ def paths(tmp_path: Path) -> StatePaths:
     found.keys.mkdir()
     for kind, recipient in (("notes", EPOCH.notes), ("images", EPOCH.images)):
         (found.keys / f"1.{kind}.pub").write_text(f"{recipient}\n")
+        (found.keys / f"1.{kind}.age").write_bytes(seal(b"the agent's, never opened here", [recipient]))
     found.index_key.write_bytes(seal(KEY, [EPOCH.notes]))
     return found
 
