@@ -105,24 +105,35 @@ class AgentClient:
                 yield bool(message["ok"]["locked"])
 
     def _call(self, verb: str, **fields: Any) -> dict[str, Any]:
-        connection = self._take()
-        try:
-            wire.send(connection, {"verb": verb, **fields})
-            answer = wire.receive(connection)
-        except OSError as error:
-            connection.close()
-            raise _gone() from error
+        """Ask, and ask again if the agent ended without an answer: the next one knows no lease and keeps no promise."""
+        request = {"verb": verb, **fields}
+        answer = self._ask(request) or self._ask(request)
         if answer is None:
-            connection.close()
             raise _gone()
-        try:
-            self._idle.put_nowait(connection)
-        except queue.Full:
-            connection.close()
         if "ok" not in answer:
             kind = getattr(errors, str(answer.get("error")), NegatoError)
             raise kind(str(answer.get("message")), str(answer.get("next_step")))
         return dict(answer["ok"])
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the answer to one request, ``None`` when the agent ended before it gave one."""
+        connection = self._take()
+        try:
+            wire.send(connection, request)
+            answer = wire.receive(connection)
+        except TimeoutError as error:
+            connection.close()
+            raise EnvironmentProblem("The key agent does not answer.", "Restart the box.") from error
+        except OSError:
+            answer = None
+        if answer is None:
+            connection.close()
+            return None
+        try:
+            self._idle.put_nowait(connection)
+        except queue.Full:
+            connection.close()
+        return answer
 
     def _await(self, patience: float) -> socket.socket:
         deadline = time.monotonic() + patience

@@ -37,7 +37,7 @@ def test_damaged_and_foreign_notes_stop_nobody_and_are_alarmed(own_box: Box) -> 
         bad.add(_plant(inbox, content, public))
     with box.login() as client:
         box.settled(client, 3)
-        assert {path.name.split(".")[0] for path in inbox.glob("*.age")} == bad
+        wait_for(lambda: {path.name.split(".")[0] for path in inbox.glob("*.age")} == bad, 10)
         wait_for(lambda: all(f'"settle.damaged", "object": "{name}"' in box.log.read_text() for name in bad), 10)
         send([image(20, 1)], "127.0.0.1", box.dicom_port)
         box.settled(client, 4)

@@ -153,4 +153,4 @@ def rows_have_objects(root: Path) -> bool:
     index = Index.open(StatePaths(root).index_db, KEY)
     rows = index.objects()
     index.close()
-    return rows <= set(files(root).shelved())
+    return rows <= {*files(root).shelved(), *files(root).inbox()}
