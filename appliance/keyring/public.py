@@ -34,9 +34,13 @@ def epoch_numbers(paths: StatePaths) -> list[int]:
 
 def is_whole(paths: StatePaths, number: int) -> bool:
     """Return whether all four files of an epoch are there: sealing to one whose identity is lost would lose images."""
-    return all(
-        paths.epoch_identity(number, kind).exists() and paths.epoch_recipient(number, kind).exists() for kind in KINDS
-    )
+    return not missing_files(paths, number)
+
+
+def missing_files(paths: StatePaths, number: int) -> list[str]:
+    """Return the names of the files that an epoch lacks."""
+    files = [file(number, kind) for kind in KINDS for file in (paths.epoch_identity, paths.epoch_recipient)]
+    return [path.name for path in files if not path.exists()]
 
 
 def current_epoch(paths: StatePaths) -> Epoch:
@@ -50,7 +54,8 @@ def current_epoch(paths: StatePaths) -> Epoch:
         raise EnvironmentProblem("This archive has no keys.", "Run: appliance init")
     number = next((number for number in reversed(numbers) if is_whole(paths, number)), None)
     if number is None:
-        raise Damaged("Every epoch of this archive lacks a key file.", "Restore keys/ from a backup.")
+        lacking = ", ".join(missing_files(paths, numbers[-1]))
+        raise Damaged(f"This archive lacks {lacking}; nothing is taken in.", "Restore keys/ from a backup.")
     return Epoch(number, read_recipient(paths, number, "notes"), read_recipient(paths, number, "images"))
 
 

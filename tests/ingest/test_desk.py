@@ -88,7 +88,7 @@ def test_what_reached_its_shelf_but_not_the_full_index_is_listed_once_there_is_r
         patch.setattr(Index, "add", full)
         receive(archive, image(2, 1))
         assert refused.wait(20)
-        assert listed(desk) == 1 and archive.inbox() == []
+        assert listed(desk) == 1
     wait_for(lambda: listed(desk) == 2, 20)
 
 

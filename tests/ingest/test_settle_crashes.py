@@ -153,4 +153,5 @@ def rows_have_objects(root: Path) -> bool:
     index = Index.open(StatePaths(root).index_db, KEY)
     rows = index.objects()
     index.close()
-    return rows <= {*files(root).shelved(), *files(root).inbox()}
+    archive = files(root)
+    return rows <= {*archive.shelved(), *archive.inbox()}
