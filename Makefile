@@ -8,7 +8,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 
 # Debian packages that tests use: peers to talk to, a browser, checkers of units and role.
-PEERS := age chromium dcmtk fonts-dejavu-core iproute2 orthanc orthanc-dicomweb
+PEERS := age chromium dcmtk faketime fonts-dejavu-core iproute2 orthanc orthanc-dicomweb
 CHECKERS := ansible ansible-lint systemd yamllint
 
 # make demo: ports, and where the archive goes (a fresh temporary folder unless named).
