@@ -43,7 +43,7 @@ lint: dev ## formatting, lint, strict types, import contracts, pages
 test: lint ## everything that fits in ten minutes on two cores
 	@.ci/install packages $(PEERS)
 	cd web && npm test --silent && npm run --silent budget
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: demo
 demo: dev ## a box with sample images on this machine, until Ctrl-C
@@ -58,6 +58,7 @@ bench: dev ## figures of storing, querying and retrieving, beside Orthanc's
 .PHONY: screenshots
 screenshots: dev ## the pictures of README and docs, by the browser tests
 	SCREENSHOTS=docs/pictures $(BIN)/python -m pytest tests/browser -k pictures
+	rm docs/pictures/*-list.jpg
 
 .PHONY: lock
 lock: ## refresh the locked Python packages

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.box import Box, running
+from tests.box import OWNER, PASSPHRASE, Box, running
 from tests.browser.chromium import CANVAS, DESKTOP, PHONE, chromium, logged_in
 from tests.browser.reference import picture
 from tests.samples.collection import collection
@@ -191,6 +191,19 @@ def test_a_wrong_passphrase_is_said_in_the_language_of_the_page(filled: Box, bro
             expect(page.get_by_role("alert")).to_contain_text(re.compile(words))
 
 
+def test_a_box_put_back_to_an_earlier_day_is_noticed_by_the_browser(filled: Box, browser: Browser) -> None:
+    with browser.new_context(locale="fr-FR", **PHONE) as context:
+        context.add_init_script(f"localStorage.setItem('negatoscope.auditHead', '999999:{'ab' * 32}')")
+        page = context.new_page()
+        page.goto(filled.url)
+        page.fill("input[name=user]", OWNER)
+        page.fill("input[name=password]", PASSPHRASE)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text("remis à une date antérieure")
+        page.get_by_role("button", name="continuer").click()
+        page.wait_for_selector("input[type=search]")
+
+
 def test_nothing_of_a_patient_stays_in_the_browser(
     filled: Box, browser: Browser, samples: dict[str, Sample], places: dict[str, tuple[str, str]]
 ) -> None:
@@ -224,12 +237,12 @@ def test_the_pictures_of_the_documents_can_be_made(
         with browser.new_context(locale=locale, **how) as context:
             page = logged_in(filled, context)
             page.wait_for_selector("[data-testid=study-row]")
-            page.screenshot(path=target / f"{name}-list.png")
+            page.screenshot(path=target / f"{name}-list.jpg", type="jpeg", quality=70)
             page.evaluate("hash => { location.hash = hash }", f"#/study/{places[samples['panoramic'].sop_instance][0]}")
             page.wait_for_selector(f"{CANVAS}[data-origin]")
-            page.screenshot(path=target / f"{name}-view.png")
+            page.screenshot(path=target / f"{name}-view.jpg", type="jpeg", quality=70)
     assert all(
-        (target / f"{name}-{what}.png").stat().st_size > 10_000
+        (target / f"{name}-{what}.jpg").stat().st_size > 10_000
         for name in ("desktop", "phone")
         for what in ("list", "view")
     )

@@ -10,7 +10,19 @@ export interface Status {
 
 export interface Session {
   user: string;
-  role: 'owner';
+  role: 'owner' | 'doctor' | 'assistant' | 'technician';
+}
+
+/** The last line of the box's audit log: its number, its SHA-256 in hex. */
+export interface AuditHead {
+  seq: number;
+  hash: string;
+}
+
+/** A session that was just opened; `rolled_back` when the log does not hold the head that was sent along any more. */
+export interface Opening extends Session {
+  audit_head: AuditHead;
+  rolled_back: boolean;
 }
 
 export interface StudySearch {
