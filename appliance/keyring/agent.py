@@ -243,6 +243,10 @@ class Agent:
             raise_alarm(self._paths, error.file)
             self._log.append(clock.now(), "keyagent:recipients:exchanged", person=person, public_key=error.file)
             raise
+        if not any(epoch.notes or epoch.images for epoch in epochs):
+            # A slot that was put back after its person left: right passphrase, no key.
+            self._log.append(clock.now(), "keyagent:person:refused", person=person, reason="opens nothing")
+            raise Refused("Name or passphrase is wrong.", "Check both and try again.")
         if all_is_well(self._paths, epochs):
             self._log.append(clock.now(), "keyagent:recipients:restored", person=person)
         return epochs

@@ -211,6 +211,9 @@ def test_who_left_opens_no_new_image_and_the_others_go_on_as_before(practice: Pr
         unwrap(open_notes, read_header(io.BytesIO(practice.paths.index_key.read_bytes())))
     events = [entry.fields["event"] for entry in entries(practice.paths, "cli")]
     assert events[-2:] == ["cli:leave:begin", "cli:leave:end"]
+    shutil.copy(was.slot(person), practice.paths.slot(person))
+    with pytest.raises(Refused):
+        agent.login(person, f"{PASSPHRASE}-Dr Deux")
 
 
 def test_rotated_twice_every_image_is_read_by_people_and_by_the_paper_key(practice: Practice) -> None:
