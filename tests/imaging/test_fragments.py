@@ -59,6 +59,17 @@ def test_markers_cut_frames_where_the_table_is_absent_or_wrong(values: list[byte
     assert frame_fragments(places, 2, read, offset_table=table) == [tuple(places[:2]), (places[2],)]
 
 
+@pytest.mark.parametrize(
+    "middle",
+    [b"an end inside\xff\xd9", b"\xff\xd8\xffa beginning inside"],
+    ids=["an end that no beginning follows", "a beginning that follows no end"],
+)
+def test_a_frame_is_cut_only_where_one_stream_ends_with_the_next_beginning(middle: bytes) -> None:
+    places, file = _lay([b"\xff\xd8\xff\xe0", middle, b"rest\xff\xd9", b"\xff\xd8\xffnext", b"end\xff\xd9"])
+    read = lambda offset, length: file[offset : offset + length]  # noqa: E731
+    assert frame_fragments(places, 2, read) == [tuple(places[:3]), tuple(places[3:])]
+
+
 @pytest.mark.parametrize("frames", [0, -1, 5, 3, 10**9])
 def test_what_does_not_fit_is_refused(frames: int) -> None:
     places, file = _lay([b"x", b"y", b"z", b"w"])

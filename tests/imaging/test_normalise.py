@@ -6,7 +6,10 @@ import imagecodecs
 import libjpeg
 import numpy as np
 import openjpeg
+import pydicom
 import pytest
+from pydicom.data import get_testdata_file
+from pydicom.encaps import get_frame
 
 from appliance.errors import BadInput
 from appliance.imaging.frames import FrameShape, decode_frame, normalise
@@ -131,13 +134,23 @@ def test_lossless_codecs_give_back_what_was_encoded(syntax: str, signed: bool) -
 
 
 def test_jpeg_ls_of_a_signed_picture_with_fewer_bits_keeps_its_sign() -> None:
-    values = np.array([[-2048, -1], [0, 2047]], np.int16)
-    stream = libjpeg_ls_of_12_bits(values)
+    values = np.array([[-128, -1], [0, 127]], "<i2")
+    stream = imagecodecs.jpegls_encode(values.astype(np.uint8))
+    shape = _shape(2, 2, stored=8, signed=True, syntax="1.2.840.10008.1.2.4.80")
+    native = decode_frame(shape, stream)
+    assert native == values.tobytes()
+    assert normalise(shape, native)[1] == values.tobytes()
+
+
+def test_signed_jpeg_ls_of_a_wider_stream_is_cut_to_its_stored_bits() -> None:
+    values = np.array([[-2048, -1], [0, 2047]], "<i2")
+    stream = imagecodecs.jpegls_encode(values.view(np.uint16) & 0xFFF)
     shape = _shape(2, 2, stored=12, signed=True, syntax="1.2.840.10008.1.2.4.80")
-    _, samples = normalise(shape, decode_frame(shape, stream))
-    assert np.frombuffer(samples, "<i2").tolist() == [-2048, -1, 0, 2047]
+    assert normalise(shape, decode_frame(shape, stream))[1] == values.tobytes()
 
 
-def libjpeg_ls_of_12_bits(values: np.ndarray) -> bytes:
-    """Encode the low twelve bits; the encoder takes its precision from the largest value."""
-    return imagecodecs.jpegls_encode((values.view(np.uint16) & 0xFFF).astype(np.uint16))
+def test_a_jpeg_2000_stream_of_the_wrong_sign_is_read_as_the_data_set_says() -> None:
+    dataset = pydicom.dcmread(str(get_testdata_file("J2K_pixelrep_mismatch.dcm")))
+    shape = _shape(512, 512, stored=13, high=12, signed=True, syntax=str(dataset.file_meta.TransferSyntaxUID))
+    native = decode_frame(shape, get_frame(dataset.PixelData, 0, number_of_frames=1))
+    assert np.array_equal(np.frombuffer(native, "<i2").reshape(512, 512), dataset.pixel_array)

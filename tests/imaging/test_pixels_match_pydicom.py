@@ -32,8 +32,8 @@ REFUSED = {
     "MR_truncated.dcm": "62 bytes of the pixels are missing",
     "JPEG2000-embedded-sequence-delimiter.dcm": "pydicom's reader cuts the value at an embedded delimiter",
 }
-WE_ALONE = {"JPEG-lossy.dcm": "12-bit JPEG with a stray marker that pylibjpeg refuses"}
-# libjpeg-turbo and libjpeg differ by up to 2 levels of YCbCr, which 1.772 makes 5 levels of blue
+WE_ALONE = {"JPEG-lossy.dcm": "12-bit JPEG whose scan header pylibjpeg refuses (spectral selection)"}
+# both within 3 levels of YCbCr (libjpeg-turbo equals Pillow exactly), which 1.772 makes 5 levels of blue
 WIDER = {"color3d_jpeg_baseline.dcm": 5}
 
 
