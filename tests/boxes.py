@@ -1,4 +1,4 @@
-"""One running appliance for the tests that leave it as it was."""
+"""Fixtures: one running appliance, for the tests that leave it as it was or for one that harms it."""
 
 from __future__ import annotations
 
