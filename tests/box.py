@@ -121,7 +121,7 @@ class Box:
 
     def _locked(self, client: httpx.Client) -> bool:
         try:
-            return bool(client.get("/api/status").json()["locked"])
+            return bool(client.get("/api/status").json().get("locked"))
         except httpx.TransportError:
             return False
 

@@ -37,7 +37,8 @@ def keys(box: Box) -> dict[str, bytes]:
     found: dict[str, bytes] = {"paper key": text.encode()}
     identities = {}
     for kind in ("notes", "images"):
-        identity = _open(box.state / "keys" / f"1.{kind}.age", paper).decode().split()[-1]
+        opened = _open(box.state / "keys" / f"1.{kind}.age", paper).decode()
+        identity = next(line for line in opened.splitlines() if line.startswith("AGE-SECRET-KEY-1"))
         identities[kind] = Identity.parse(identity)
         found[f"{kind} identity"] = identity.encode()
         found[f"{kind} scalar"] = bytes(decode(identity.lower())[1])
