@@ -8,6 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer.main
+
+from appliance.app import openapi_schema
+from appliance.cli.commands import app
+from appliance.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ["appliance/requirements.lock", "tests/requirements.lock"]
@@ -59,3 +64,28 @@ def test_every_room_stands_in_the_design() -> None:
 def test_ci_runs_the_command_of_the_readme() -> None:
     assert "    make test " in (ROOT / "README.md").read_text("utf-8")
     assert "exec make test" in (ROOT / ".ci/run").read_text("utf-8")
+
+
+def test_every_setting_is_documented() -> None:
+    text = (ROOT / "docs/settings.md").read_text("utf-8")
+    assert [name for name in Settings.model_fields if f"`NEGATO_{name.upper()}`" not in text] == []
+
+
+def test_every_route_is_documented() -> None:
+    text = (ROOT / "docs/api.md").read_text("utf-8")
+    routes = [f"{method.upper()} {path}" for path, found in openapi_schema()["paths"].items() for method in found]
+    assert [route for route in routes if f"`{route}`" not in text] == []
+
+
+def test_every_command_is_documented() -> None:
+    text = (ROOT / "docs/commands.md").read_text("utf-8")
+    group = typer.main.get_command(app)
+    assert [name for name in group.commands if f"`appliance {name}`" not in text] == []  # type: ignore[attr-defined]
+
+
+def test_every_audit_event_is_documented() -> None:
+    text = (ROOT / "docs/audit-events.md").read_text("utf-8")
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "appliance").rglob("*.py"))
+    events = set(re.findall(r'"((?:keyagent|cli):[a-z_]+:[a-z_]+)"', sources))
+    assert len(events) > 10
+    assert {event for event in events if f"`{event}`" not in text} == set()
