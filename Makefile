@@ -55,6 +55,11 @@ bench: dev ## figures of storing, querying and retrieving, beside Orthanc's
 	@.ci/install packages dcmtk iproute2 orthanc orthanc-dicomweb
 	$(BIN)/appliance bench all
 
+.PHONY: torture
+torture: dev ## kill the receiver a thousand times while four modalities send
+	@.ci/install packages $(PEERS)
+	NEGATO_TORTURE_ROUNDS=1000 $(BIN)/python -m pytest tests/torture -s
+
 .PHONY: screenshots
 screenshots: dev ## the pictures of README and docs, by the browser tests
 	SCREENSHOTS=docs/pictures $(BIN)/python -m pytest tests/browser -k pictures

@@ -25,7 +25,7 @@ from appliance.logs import log
 from appliance.notify import SOCKET, SUPERVISOR
 from appliance.paths import RunPaths
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 STABLE_SECONDS = 10.0
 STOP_SECONDS = 10.0
 # What a process says at its start that no second try would change.
@@ -149,7 +149,8 @@ class Supervisor:
             # Once all were ready, what stands in the way may pass: then the others go on and this one is tried again.
             if not self._told and not child.ready and code in FINAL:
                 raise FINAL[code](f"The {child.name} could not start.", "Its reason stands above.")
-            stable = code == 0 or now - child.started > STABLE_SECONDS
+            # SIGKILL comes from outside (out of memory, a hand): it says nothing of what the next start will do.
+            stable = code in (0, -signal.SIGKILL) or now - child.started > STABLE_SECONDS
             child.pause = FIRST_PAUSE if stable else min(child.pause * 2, LONGEST_PAUSE)
             child.due = now if code == 0 else now + child.pause
             log("restart", ended=child.name, code=code)

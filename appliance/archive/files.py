@@ -6,6 +6,7 @@ three syncs before an acknowledgement, none ordered against another.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -36,9 +37,12 @@ class FileDraft:
         done = 0
         while done < len(view):
             try:
-                done += os.write(self.fd, view[done:])
+                taken = os.write(self.fd, view[done:])
             except OSError as error:
                 raise storage_error(error) from error
+            if not taken:
+                raise storage_error(OSError(errno.EIO, os.strerror(errno.EIO)))
+            done += taken
         return done
 
     def sync(self) -> None:
@@ -50,14 +54,17 @@ class FileDraft:
 
     def close(self) -> None:
         """Close the file and keep it."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+        # The number is given up first: whatever close reports, it may belong to another file right afterwards.
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
 
     def abandon(self) -> None:
         """Close the file and remove it if it still has its draft name."""
-        self.close()
-        self.path.unlink(missing_ok=True)
+        try:
+            self.close()
+        finally:
+            self.path.unlink(missing_ok=True)
 
 
 class FileBackend:
@@ -98,8 +105,10 @@ class FileBackend:
             note_draft.path.rename(note_target)
             _sync_directory(self._paths.inbox)
         except BaseException as error:
-            target.unlink(missing_ok=True)
-            note_target.unlink(missing_ok=True)
+            # The note first: a lone object in the inbox is not listed.
+            for path in (note_target, target):
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
             if isinstance(error, OSError):
                 raise storage_error(error) from error
             raise
@@ -244,6 +253,8 @@ def make_shelves(paths: StatePaths) -> None:
     for shelves in (paths.objects, paths.notes):
         for byte in range(256):
             (shelves / f"{byte:02x}").mkdir(mode=0o750, parents=True)
+        _sync_directory(shelves)
+    _sync_directory(paths.root)
 
 
 def checked(object_id: str) -> str:
