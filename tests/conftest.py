@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.boxes"]
-
 ALLOWED = Path(__file__).with_name("allowed_skips.txt")
 UNEXPECTED = pytest.StashKey[list[tuple[str, str]]]()
 

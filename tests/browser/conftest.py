@@ -1,0 +1,4 @@
+"""The fixtures of the browser tests."""
+
+from tests.boxes import box as box
+from tests.boxes import own_box as own_box
