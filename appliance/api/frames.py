@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
 from fastapi import APIRouter, Depends, Response
 
@@ -16,13 +17,16 @@ from appliance.retrieve.pictures import Pictures
 from appliance.retrieve.reading import Reader
 
 LAYOUT = "Negato-Frame"
+FRAME: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+}
 
 
 def frames_router(gate: Gate, index: Callable[[], Index], pictures: Pictures) -> APIRouter:
     """Return the route of frames."""
     router = APIRouter(prefix="/api/instances", tags=["frames"])
 
-    @router.get("/{key}/frames/{number}", response_class=Response)
+    @router.get("/{key}/frames/{number}", response_class=Response, responses=FRAME)
     async def frame(key: str, number: int, reader: Reader = Depends(gate.reader)) -> Response:
         """Return frame ``number``, from 1: little endian, interleaved stored values, colours as RGB."""
         entry = index().instance_by_key(key)

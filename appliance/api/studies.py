@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 from appliance.api.gate import Gate
 from appliance.errors import NotFound
@@ -70,6 +72,30 @@ class StudyContent(BaseModel):
     series: list[Series]
 
 
+class Element(TypedDict, total=False):
+    """One element of a DICOM JSON object (PS3.18 F.2.2)."""
+
+    vr: str
+    Value: list[Any]
+    InlineBinary: str
+    BulkDataURI: str
+
+
+class Instance(BaseModel):
+    """One instance of a series: its attributes without bulk values, as one DICOM JSON object (PS3.18 F.2)."""
+
+    key: str
+    frames: int
+    attributes: dict[str, Element]
+
+
+class SeriesContent(BaseModel):
+    """The instances of a series in viewing order."""
+
+    key: str
+    instances: list[Instance]
+
+
 def studies_router(gate: Gate, index: Callable[[], Index]) -> APIRouter:
     """Return the routes of the list; ``index`` raises :class:`Locked` while there is none."""
     router = APIRouter(prefix="/api", tags=["studies"], dependencies=[Depends(gate.reader)])
@@ -98,7 +124,7 @@ def studies_router(gate: Gate, index: Callable[[], Index]) -> APIRouter:
         ]
         return StudyContent(study=_study(found), series=series)
 
-    @router.get("/series/{key}", response_class=Response)
+    @router.get("/series/{key}", response_class=Response, responses={200: {"model": SeriesContent}})
     def series(key: str) -> Response:
         """Return the instances of a series in viewing order: key, number of frames, attributes as DICOM JSON."""
         found = index().series_by_key(key)

@@ -2,22 +2,17 @@
 import type { Frame } from '../lib/frame';
 import { parseFrame } from '../lib/parseFrame';
 import type { FrameSource } from '../lightbox/frameSource';
-import { ApiError, send } from './http';
+import { ApiError, api, data } from './http';
 
 async function frame(instance: string, number: number, signal: AbortSignal): Promise<Frame> {
-  const answer = await send('GET', `/api/instances/${encodeURIComponent(instance)}/frames/${number}`, undefined, signal);
-  const head = answer.headers.get('Negato-Frame') ?? '';
-  let data: ArrayBuffer;
+  const path = { key: instance, number };
+  const call = api.GET('/api/instances/{key}/frames/{number}', { params: { path }, parseAs: 'arrayBuffer', signal });
+  const samples = await data(call);
+  const { response } = await call;
   try {
-    data = await answer.arrayBuffer();
+    return parseFrame(response.headers.get('Negato-Frame') ?? '', samples);
   } catch {
-    signal.throwIfAborted();
-    throw new ApiError('unreachable', 0);
-  }
-  try {
-    return parseFrame(head, data);
-  } catch {
-    throw new ApiError('damaged', answer.status);
+    throw new ApiError('damaged', response.status);
   }
 }
 

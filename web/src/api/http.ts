@@ -1,5 +1,6 @@
-/** Sends one request and turns every way of failing into an ApiError. */
-import type { ErrorBody } from './types';
+/** The client of every route, typed by the appliance's schema; every way of failing becomes an ApiError. */
+import createClient from 'openapi-fetch';
+import type { paths } from './schema';
 
 export type ErrorCode =
   | 'bad_input' | 'not_logged_in' | 'refused' | 'not_found' | 'locked' | 'damaged' | 'environment' | 'unreachable';
@@ -26,19 +27,32 @@ export function onSessionEnd(hear: typeof sessionEnded): void {
   sessionEnded = hear;
 }
 
-/** Rejects with an ApiError, or with the signal's AbortError. */
-export async function send(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
-  const init: RequestInit = { method, credentials: 'same-origin', cache: 'no-store', referrerPolicy: 'no-referrer' };
-  if (body !== undefined) {
-    init.body = JSON.stringify(body);
-    init.headers = { 'Content-Type': 'application/json' };
+const client = createClient<paths>({
+  fetch: send,
+  credentials: 'same-origin',
+  cache: 'no-store',
+  referrerPolicy: 'no-referrer',
+});
+
+/** Calls reject with an ApiError, or with the signal's AbortError; what they resolve to goes through `data`. */
+export const api: Pick<typeof client, 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'> = client;
+
+/** Returns the body of an answer. A body that is not what the schema says rejects with an ApiError. */
+export async function data<T>(call: Promise<{ data?: T; response: Response }>): Promise<T> {
+  try {
+    return (await call).data as T;
+  } catch (error) {
+    if (error instanceof ApiError || (error instanceof DOMException && error.name === 'AbortError')) throw error;
+    throw new ApiError(error instanceof SyntaxError ? 'damaged' : 'unreachable', 0);
   }
-  if (signal) init.signal = signal;
+}
+
+async function send(request: Request): Promise<Response> {
   let answer: Response;
   try {
-    answer = await fetch(path, init);
+    answer = await fetch(request);
   } catch (error) {
-    signal?.throwIfAborted();
+    request.signal.throwIfAborted();
     throw error instanceof DOMException && error.name === 'AbortError' ? error : new ApiError('unreachable', 0);
   }
   if (answer.ok) return answer;
@@ -47,19 +61,10 @@ export async function send(method: string, path: string, body?: unknown, signal?
   throw new ApiError(code, answer.status);
 }
 
-export async function json<T>(answer: Response): Promise<T> {
-  try {
-    return (await answer.json()) as T;
-  } catch (error) {
-    if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    throw new ApiError(error instanceof SyntaxError ? 'damaged' : 'unreachable', answer.status);
-  }
-}
-
 async function errorCode(answer: Response): Promise<ErrorCode> {
   // A proxy in between answers for a box that does not.
   if (answer.status === 502 || answer.status === 504) return 'unreachable';
-  const body = (await answer.json().catch(() => undefined)) as Partial<ErrorBody> | undefined;
+  const body = (await answer.json().catch(() => undefined)) as { error?: string } | undefined;
   const said = body?.error;
   if (said !== undefined && CODES.has(said)) return said as ErrorCode;
   return BY_STATUS[answer.status] ?? 'damaged';

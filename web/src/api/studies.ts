@@ -1,12 +1,12 @@
 /** Studies and series: searches go by POST, so that no address ever holds a name. */
-import { json, send } from './http';
-import type { SeriesContents, StudyContents, StudyList, StudySearch } from './types';
+import { api, data } from './http';
+import type { StudySearch } from './types';
 
-export const searchStudies = async (search: StudySearch, signal?: AbortSignal) =>
-  json<StudyList>(await send('POST', '/api/studies/search', search, signal));
+export const searchStudies = (body: StudySearch, signal: AbortSignal | null = null) =>
+  data(api.POST('/api/studies/search', { body, signal }));
 
-export const study = async (key: string, signal?: AbortSignal) =>
-  json<StudyContents>(await send('GET', `/api/studies/${encodeURIComponent(key)}`, undefined, signal));
+export const study = (key: string, signal: AbortSignal | null = null) =>
+  data(api.GET('/api/studies/{key}', { params: { path: { key } }, signal }));
 
-export const series = async (key: string, signal?: AbortSignal) =>
-  json<SeriesContents>(await send('GET', `/api/series/${encodeURIComponent(key)}`, undefined, signal));
+export const series = (key: string, signal: AbortSignal | null = null) =>
+  data(api.GET('/api/series/{key}', { params: { path: { key } }, signal }));
