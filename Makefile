@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 export PYTHON ?= python3
 BIN := .venv/bin
-WORKERS ?= 2
+WORKERS ?= 3
 
 # Debian packages that tests use: peers to talk to, a browser, checkers of units and role.
 PEERS := age chromium dcmtk faketime fonts-dejavu-core iproute2 orthanc orthanc-dicomweb
@@ -43,7 +43,7 @@ lint: dev ## formatting, lint, strict types, import contracts, pages
 test: lint ## everything that fits in ten minutes on two cores
 	@.ci/install packages $(PEERS)
 	cd web && npm test --silent && npm run --silent budget
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo
 demo: dev ## a box with sample images on this machine, until Ctrl-C

@@ -31,7 +31,9 @@ class Settings(BaseSettings):
     hosts: list[str] = Field(
         default_factory=list, description="Further host names under which the pages may be asked for."
     )
-    idle_minutes: int = Field(default=30, ge=1, le=720, description="A session ends after so long without a request.")
+    idle_minutes: float = Field(
+        default=30, ge=0.1, le=720, description="A session ends after so long without a request."
+    )
     session_hours: int = Field(default=12, ge=1, le=24, description="A session ends after so long in any case.")
     reserve_mib: int = Field(default=64, ge=0, description="Storing is refused when less than this would stay free.")
     largest_mib: int = Field(default=2048, ge=1, le=4096, description="The largest object that is accepted.")

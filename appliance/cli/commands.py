@@ -1,56 +1,69 @@
-"""The table of commands, with their help."""
+"""The table of commands: each is loaded when it is asked for, all of them for the help."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+import sys
+from collections.abc import Iterable
+from importlib import import_module
 
 import typer
 
-from appliance.cli import audit, bench, check, decide, index, init, keys, rotate, run, serve, status, study, user
-from appliance.cli.open import open_command
-from appliance.cli.options import show_version
+from appliance import __version__
 
-app = typer.Typer(
-    name="appliance",
-    help="A sealed light box: receives medical images, keeps them encrypted, shows them to the right people.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-app.command("init")(init.init)
-app.command("serve")(serve.serve)
-app.command("run")(run.run)
-app.command("status")(status.status)
-app.command("unlock")(keys.unlock)
-app.command("lock")(keys.lock)
-app.command("bench")(bench.bench)
-app.command("rotate")(rotate.rotate)
-app.command("check")(check.check)
-app.command("decide")(decide.decide)
-app.add_typer(study.app, name="study")
-app.add_typer(index.app, name="index")
-app.add_typer(audit.app, name="audit")
-app.add_typer(user.app, name="user")
+# Name -> module and what it holds: a function is one command, a Typer a group of them.
+TABLE = {
+    "init": "init:init",
+    "serve": "serve:serve",
+    "run": "run:run",
+    "status": "status:status",
+    "unlock": "keys:unlock",
+    "lock": "keys:lock",
+    "bench": "bench:bench",
+    "rotate": "rotate:rotate",
+    "check": "check:check",
+    "decide": "decide:decide",
+    "open": "open:open_sealed",
+    "study": "study:app",
+    "index": "index:app",
+    "audit": "audit:app",
+    "user": "user:app",
+}
 
 
-@app.command("open")
-def open_sealed(
-    identity: Annotated[Path, typer.Option(help="File with an age identity, for example the paper key.")],
-    tmp: Annotated[Path | None, typer.Option(help="Directory for a large input's ciphertext.")] = None,
-) -> None:
-    """Open a sealed file: appliance open --identity FILE < sealed > plain. Writes nothing unless all of it verifies."""
-    open_command(identity, tmp=tmp)
-
-
-@app.callback()
-def _appliance(
-    version: bool = typer.Option(False, "--version", callback=show_version, is_eager=True, help="Show the version."),
-) -> None:
-    """Take the options that come before a command."""
+def application(names: Iterable[str] = tuple(TABLE)) -> typer.Typer:
+    """Return the command line with these commands, with their help."""
+    app = typer.Typer(
+        name="appliance",
+        help="A sealed light box: receives medical images, keeps them encrypted, shows them to the right people.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(_appliance)
+    for name in names:
+        module, _, held = TABLE[name].partition(":")
+        command = getattr(import_module(f"appliance.cli.{module}"), held)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
 
 
 def commands() -> None:
     """Run the command line; usage errors exit with 2."""
-    app(prog_name="appliance")
+    asked = sys.argv[1:2]
+    application(asked if asked and asked[0] in TABLE else TABLE)(prog_name="appliance")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"appliance {__version__}")
+        raise typer.Exit
+
+
+def _appliance(
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Take the options that come before a command."""

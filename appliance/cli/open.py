@@ -9,9 +9,12 @@ import stat
 import sys
 import tempfile
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
+
+import typer
 
 from appliance.errors import BadInput, EnvironmentProblem, StorageFull
+from appliance.sealing.armor import without_armor
 from appliance.sealing.header import Header, read_header
 from appliance.sealing.identities import parse_identities, unwrap
 from appliance.sealing.reader import SealedReader
@@ -22,6 +25,14 @@ _IN_MEMORY = 8 * 1024 * 1024
 _LONGEST_IDENTITY_FILE = 64 * 1024
 
 
+def open_sealed(
+    identity: Annotated[Path, typer.Option(help="File with an age identity, for example the paper key.")],
+    tmp: Annotated[Path | None, typer.Option(help="Directory for a large input's ciphertext.")] = None,
+) -> None:
+    """Open a sealed file: appliance open --identity FILE < sealed > plain. Writes nothing unless all of it verifies."""
+    open_command(identity, tmp=tmp)
+
+
 def open_command(
     identity: Path,
     source: BinaryIO | None = None,
@@ -29,6 +40,8 @@ def open_command(
     tmp: Path | None = None,
 ) -> None:
     """Open the sealed file on ``source`` (standard input) with an identity file, write plaintext to ``sink`` (output).
+
+    The file may be in its text form (armor), too.
 
     Two passes: the whole input is verified before the first byte is written, so a file that must fail has written
     nothing. A regular file is read twice in place. Other input is spooled between the passes, as ciphertext: up to
@@ -41,6 +54,7 @@ def open_command(
     sink = sys.stdout.buffer if sink is None else sink
     identities = parse_identities(_identity_text(identity))
     try:
+        source = without_armor(source)
         header = read_header(source)
         file_key = unwrap(identities, header)
         if _starts_a_file(source, header):

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from appliance import __version__
 from appliance.errors import BadInput
 from appliance.keyring.client import AgentClient, LeaseInfo
 from appliance.paths import RunPaths, StatePaths
@@ -31,13 +30,6 @@ NewPasswordFile = Annotated[
 ]
 Generate = Annotated[str, typer.Option(help="Make a passphrase of words instead and print it: fr or en.")]
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
-
-
-def show_version(wanted: bool) -> None:
-    """Print the version and exit, if that was asked for."""
-    if wanted:
-        print(f"appliance {__version__}")
-        raise typer.Exit
 
 
 def read_passphrase(file: Path | None) -> str:

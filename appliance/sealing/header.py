@@ -21,7 +21,6 @@ _VERSION_LINE = b"age-encryption.org/v1\n"
 _STANZA_PREFIX = b"-> "
 _FOOTER = b"---"
 _COLUMNS = 64
-_ARMOR = b"-----BEGIN AGE ENCRYPTED FILE-----"
 # The footer after the covered part: a space, 32 bytes in unpadded base64, a line feed.
 _MAC_TEXT_SIZE = 1 + 43 + 1
 
@@ -65,8 +64,6 @@ def read_header(source: LineSource) -> Header:
     """
     lines = _Lines(source)
     version = lines.take()
-    if version.startswith(_ARMOR):
-        raise Damaged("This is an armored age file; only binary ones are read.", "Remove the armor first.")
     if version != _VERSION_LINE:
         raise Damaged("This is not an age v1 file.")
     stanzas: list[Stanza] = []

@@ -38,7 +38,7 @@ def made(root: Path) -> Box:
     temporary = root / "tmp"
     temporary.mkdir()
     box.environment["TMPDIR"] = str(temporary)
-    box.init()
+    box.make()
     return box
 
 

@@ -18,9 +18,12 @@ from appliance.keyring.public import current_epoch
 from appliance.paths import StatePaths
 from appliance.sealing.writer import seal
 from tests.box import OWNER, Box, wait_for
-from tests.ingest.test_rebuild_from_notes import NOTES, SECONDS, note_of
+from tests.ingest.test_rebuild_from_notes import note_of
 from tests.ingest.tiny import image, study_uid
 from tests.samples.modality import send
+
+NOTES = 10_000
+SECONDS = 60.0
 
 
 def command(box: Box, *words: str) -> None:

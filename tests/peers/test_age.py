@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from appliance.cli.open import open_command
 from appliance.sealing.header import read_header
 from appliance.sealing.identities import Identity, parse_identities, unwrap
 from appliance.sealing.reader import SealedReader, open_sealed
@@ -75,3 +76,17 @@ def test_we_open_what_age_sealed_to_several_kinds_of_recipient(tmp_path: Path) -
     header = read_header(io.BytesIO(sealed))
     assert {"ssh-ed25519", "X25519"} <= {stanza.kind for stanza in header.stanzas}
     assert open_sealed(sealed, unwrap([ours], header)) == b"several"
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_age_seals_as_text_is_opened_by_the_command(tmp_path: Path, size: int) -> None:
+    ours = tmp_path / "ours.txt"
+    identity = Identity.generate()
+    ours.write_text(identity.reveal() + "\n")
+    text = run("age", "-a", "-r", str(identity.recipient()), given=plain(size))
+    assert text.startswith(b"-----BEGIN")
+    sink = io.BytesIO()
+    open_command(ours, io.BytesIO(text), sink)
+    assert sink.getvalue() == plain(size)
+    open_command(ours, io.BytesIO(text.replace(b"\n", b"\r\n")), again := io.BytesIO())
+    assert again.getvalue() == plain(size)

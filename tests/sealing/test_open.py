@@ -130,12 +130,15 @@ def test_a_full_disk_says_so(identity: Path, tmp_path: Path) -> None:
 
 
 def test_input_that_cannot_be_read_says_so(identity: Path) -> None:
-    class BrokenDisk(io.BytesIO):
-        def read(self, size: int | None = -1, /) -> bytes:
+    class BrokenDisk(io.RawIOBase):
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, _target: object) -> int:
             raise OSError(5, "input/output error")
 
     with pytest.raises(EnvironmentProblem):
-        opened(identity, BrokenDisk(sealed()))
+        opened(identity, io.BufferedReader(BrokenDisk()))
 
 
 PROGRAM = """
