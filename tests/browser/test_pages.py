@@ -163,13 +163,15 @@ def test_a_wrong_window_would_be_noticed(
 def test_a_study_sent_by_storescu_appears_in_the_open_page(filled: Box, browser: Browser, tmp_path: Path) -> None:
     with browser.new_context(locale="fr-FR", **DESKTOP) as context:
         page = logged_in(filled, context)
-        before = page.locator("[data-testid=study-row]").count()
+        rows = page.locator("[data-testid=study-row]")
+        expect(rows.first).to_be_visible()
+        before = rows.count()
         loads: list[str] = []
         page.on("load", lambda loaded: loads.append(loaded.url))
         file = tmp_path / "new.dcm"
         file.write_bytes(next(iter(slices(1, seed=77))).data)
         assert filled.storescu(file).returncode == 0
-        expect(page.locator("[data-testid=study-row]")).to_have_count(before + 1, timeout=5000)
+        expect(rows).to_have_count(before + 1, timeout=5000)
         assert loads == []
 
 
