@@ -23,3 +23,10 @@ class Person(SystemTable, table=True):
     created: str
     sees_images: bool = False
     left_at: str = ""
+
+
+class Content(SystemTable, table=True):
+    """One row: the digest over all other tables (:mod:`appliance.people.digest`)."""
+
+    id: int = Field(primary_key=True)
+    sha256: str

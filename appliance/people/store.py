@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import event
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import event, inspect
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, create_engine, select
 
 from appliance.clock import stamp
-from appliance.errors import BadInput, Damaged, NotFound
+from appliance.errors import BadInput, Damaged, EnvironmentProblem, NegatoError, NotFound, StorageFull
+from appliance.people.digest import check_digest, write_digest
 from appliance.people.models import Person, SystemTable
 from appliance.people.roles import reads
 
@@ -25,16 +26,21 @@ class People:
     """People of one appliance. The file is not touched before the first question."""
 
     def __init__(self, path: Path) -> None:
-        self._engine = create_engine(f"sqlite:///{path}")
+        self._engine = create_engine(f"sqlite:///{path}", hide_parameters=True)
+        self._migrated = False
 
         @event.listens_for(self._engine, "connect")
         def _durable(connection: object, _record: object) -> None:
-            connection.execute("PRAGMA journal_mode=WAL")  # type: ignore[attr-defined]  # a DB-API connection
-            connection.execute("PRAGMA synchronous=FULL")  # type: ignore[attr-defined]
+            # A rollback journal: damage to a write-ahead log would show an older list instead of an error.
+            connection.execute("PRAGMA journal_mode=DELETE")  # type: ignore[attr-defined]  # a DB-API connection
+            connection.execute("PRAGMA synchronous=EXTRA")  # type: ignore[attr-defined]
 
     def create(self) -> None:
         """Make the tables of a new appliance."""
         SystemTable.metadata.create_all(self._engine)
+        with Session(self._engine) as session:
+            write_digest(session)
+            session.commit()
 
     def add(
         self, name: str, role: str, moment: datetime, *, sees_images: bool = False, person: str | None = None
@@ -51,7 +57,7 @@ class People:
         with self._session() as session:
             self._free(session, added.name)
             session.add(added)
-            session.commit()
+            _commit(session)
         return added
 
     def require_free(self, name: str) -> None:
@@ -82,7 +88,7 @@ class People:
             found = self._get(session, person)
             found.role, found.sees_images = role, sees_images
             session.add(found)
-            session.commit()
+            _commit(session)
 
     def leave(self, person: str, moment: datetime) -> None:
         """Write down that somebody has left; harmless when that was done."""
@@ -90,7 +96,7 @@ class People:
             found = self._get(session, person)
             found.left_at = found.left_at or stamp(moment)
             session.add(found)
-            session.commit()
+            _commit(session)
 
     def close(self) -> None:
         """Release the file."""
@@ -111,13 +117,41 @@ class People:
             raise NotFound("This person is not known.", "See: appliance user list")
         return found
 
+    def _migrate(self) -> None:
+        """Add the tables that an archive of an earlier version lacks, once; a list that is not there is not made."""
+        if self._migrated:
+            return
+        with self._engine.begin() as connection:
+            if inspect(connection).has_table(str(Person.__tablename__)):
+                SystemTable.metadata.create_all(connection)
+        self._migrated = True
+
     @contextmanager
     def _session(self) -> Iterator[Session]:
+        """Hand out a session on a list that is as it was written."""
         try:
+            self._migrate()
             with Session(self._engine, expire_on_commit=False) as session:
+                check_digest(session)
                 yield session
-        except DatabaseError as error:
-            raise Damaged("The list of people (system.db) cannot be read.", "Restore it from a backup.") from error
+        except (SQLAlchemyError, ValueError, TypeError) as error:
+            raise _verdict(str(error)) from None
+
+
+def _commit(session: Session) -> None:
+    write_digest(session)
+    session.commit()
+
+
+def _verdict(text: str) -> NegatoError:
+    if "is full" in text:
+        return StorageFull("There is no room for the list of people (system.db).", "Free space on the disk.")
+    if any(sign in text for sign in ("unable to open", "readonly", "I/O", "is locked")):
+        return EnvironmentProblem(
+            "The list of people (system.db) cannot be opened or written.",
+            "Check the state directory's rights and disk.",
+        )
+    return Damaged("The list of people (system.db) cannot be read.", "Restore it from a backup.")
 
 
 def new_id() -> str:

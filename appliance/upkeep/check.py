@@ -20,6 +20,7 @@ from appliance.archive.files import ID, NOTE, OBJECT
 from appliance.errors import NegatoError
 from appliance.keyring.public import read_recipient
 from appliance.paths import Kind, StatePaths
+from appliance.people.store import People
 from appliance.sealing.header import read_header
 from appliance.sealing.slots import read_slot_header
 from appliance.sealing.stream import NONCE_SIZE, layout_of
@@ -40,6 +41,7 @@ def check(paths: StatePaths, progress: Progress = lambda _done, _all: None) -> I
     """Yield what is wrong with a state directory; ``progress`` gets files done and in all."""
     yield from _format(paths)
     yield from _keys(paths)
+    yield from _people(paths)
     yield from _decisions(paths)
     total = sum(1 for shelf in _shelves(paths) for _ in _entries(paths.objects / shelf))
     total += sum(1 for _ in _entries(paths.inbox))
@@ -107,6 +109,15 @@ def _keys(paths: StatePaths) -> Iterator[Finding]:
     for slot in slots:
         if not _holds(partial(_read_slot, slot)):
             yield finding("key-damaged", _name(paths, slot))
+
+
+def _people(paths: StatePaths) -> Iterator[Finding]:
+    people = People(paths.system_db)
+    try:
+        if not paths.system_db.exists() or not _holds(people.everybody):
+            yield finding("people-damaged", paths.system_db.name)
+    finally:
+        people.close()
 
 
 def _read_slot(path: Path) -> None:

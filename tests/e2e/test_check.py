@@ -65,10 +65,17 @@ HARMS: dict[str, tuple[Harm, str]] = {
     "an-identity-without-form": (lambda state: (state / "keys" / "1.notes.age").write_bytes(b"x"), "key-damaged"),
     "the-index-key-gone": (lambda state: (state / "keys" / "index.age").unlink(), "key-missing"),
     "one-bit-of-a-slot": (lambda state: flip(min((state / "keys" / "slots").iterdir()), 40), "key-damaged"),
+    "one-bit-of-the-list-of-people": (lambda state: _rename_owner(state), "people-damaged"),
+    "the-list-of-people-gone": (lambda state: (state / "system.db").unlink(), "people-damaged"),
     "FORMAT-altered": (lambda state: flip(state / "FORMAT", 3), "format"),
     "a-decision-removed": (lambda state: _second_decision(state).write_bytes(b"x"), "decision-missing"),
     "a-stray-rendition": (lambda state: _rendition(state), "rendition-stray"),
 }  # fmt: skip
+
+
+def _rename_owner(state: Path) -> None:
+    path = state / "system.db"
+    path.write_bytes(path.read_bytes().replace(OWNER.encode(), OWNER.replace("E", "D").encode()))
 
 
 def _second_decision(state: Path) -> Path:
