@@ -56,9 +56,10 @@ bench: dev ## figures of storing, querying and retrieving, beside Orthanc's
 	$(BIN)/appliance bench all
 
 .PHONY: torture
-torture: dev ## kill the receiver a thousand times while four modalities send
+torture: dev ## a thousand kills while four modalities send, a hundred thousand flipped bits
 	@.ci/install packages $(PEERS)
-	NEGATO_TORTURE_ROUNDS=1000 $(BIN)/python -m pytest tests/torture -s
+	NEGATO_TORTURE_ROUNDS=1000 NEGATO_TORTURE_FLIPS=100000 NEGATO_TORTURE_BATCHES=60 \
+	    $(BIN)/python -m pytest tests/torture -s
 
 .PHONY: screenshots
 screenshots: dev ## the pictures of README and docs, by the browser tests

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from appliance import clock, errors
 from appliance.audit.anchors import heads, still_holds
 from appliance.audit.log import AuditLog
-from appliance.errors import BadInput, NegatoError, NotLoggedIn, Refused
+from appliance.errors import BadInput, Damaged, NegatoError, NotLoggedIn, Refused
 from appliance.keyring.epochs import ExchangedKey, OpenEpoch, open_epochs
 from appliance.keyring.exchanged import all_is_well, raise_alarm
 from appliance.keyring.guesses import Guesses
@@ -186,7 +186,8 @@ class Agent:
             keys = [unwrap(identities, read_header(io.BytesIO(raw))) for raw in raws]
         except NegatoError as error:
             self._refuse(lease, type(error).__name__, **read)
-            raise
+            # The lease covers the read, so what does not open is not the reader's fault: a harmed or a foreign file.
+            raise Damaged(error.message, "Run: appliance check --deep") from error
         event = f"keyagent:{'study' if study else 'notes'}:{purpose}"
         self._log.append(clock.now(), event, person=lease.person, lease=lease.id, **read)
         if self.over.is_set():

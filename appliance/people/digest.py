@@ -41,7 +41,7 @@ def check_digest(session: Session) -> None:
 def _digest(session: Session) -> str:
     rows = {
         name: [
-            list(row) for row in session.execute(table.select().order_by(*table.primary_key.columns)).tuples()
+            list(row) for row in session.execute(table.select().order_by(*table.primary_key.columns))
         ]
         for name, table in sorted(SystemTable.metadata.tables.items())
         if name != Content.__tablename__

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from appliance.dicom.syntaxes import EXPLICIT_LITTLE
-from appliance.errors import NotFound
+from appliance.errors import Damaged, NotFound
 from appliance.imaging.shape import NATIVE, Layout
 from appliance.index.rows import Entry
 from appliance.index.store import Index
@@ -29,8 +30,8 @@ class Pictures:
     ) -> Iterator[Iterator[bytes]]:
         """Return the Part 10 files of ``entries``, each in pieces, as received or in Explicit VR Little Endian.
 
-        The keys of all, and of one object its conversion, are had before this returns, so that what can fail early
-        does.
+        The keys of all and the first piece of the first are had before this returns, so that what can fail early does.
+        Raises :class:`Damaged` when one of them cannot be opened.
         """
         keys: dict[str, bytes] = {}
         by_series: dict[str, list[Entry]] = {}
@@ -38,9 +39,12 @@ class Pictures:
             by_series.setdefault(entry.series, []).append(entry)
         for group in by_series.values():
             keys |= self._reading.keys(reader, "retrieve", index.study_key(group[0].study), group)
-        if len(entries) == 1 and not as_stored:
-            return iter([iter([self._converted(entries[0], keys[entries[0].object])])])
-        return (self._object(entry, keys[entry.object], as_stored) for entry in entries)
+        if any(entry.object not in keys for entry in entries):
+            raise _damaged()
+        files = (self._object(entry, keys[entry.object], as_stored) for entry in entries)
+        first = next(files)
+        begun = next(first, b"")
+        return chain([chain([begun], first)], files)
 
     def frames(
         self, reader: Reader, index: Index, entry: Entry, numbers: Sequence[int], as_stored: bool
@@ -74,7 +78,9 @@ class Pictures:
         if key is None:
             series = index.entries(entry.study, entry.series)
             keys = self._reading.keys(reader, purpose, index.study_key(entry.study), series)
-            key = keys[entry.object]
+            key = keys.get(entry.object)
+            if key is None:
+                raise _damaged()
         return self._reading.contents(entry, key)
 
     def _object(self, entry: Entry, key: bytes, as_stored: bool) -> Iterator[bytes]:
@@ -88,6 +94,10 @@ class Pictures:
         with self._reading.contents(entry, key) as contents:
             whole = contents.whole(LARGEST_TO_CONVERT)
         return whole if entry.transfer_syntax == EXPLICIT_LITTLE else self._decoder.native_file(whole)
+
+
+def _damaged() -> Damaged:
+    return Damaged("This image is damaged in the archive and cannot be opened.", "Run: appliance check --deep")
 
 
 def _is_plain(entry: Entry) -> bool:

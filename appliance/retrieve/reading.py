@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from appliance.archive.backend import Backend
-from appliance.errors import NotFound
+from appliance.errors import BadInput, Damaged, NotFound
 from appliance.index.rows import Entry
 from appliance.keyring.client import AgentClient
 from appliance.retrieve.contents import Contents
@@ -56,7 +56,7 @@ class Reading:
         self._lock = threading.Lock()
 
     def keys(self, reader: Reader, purpose: str, study_key: str, entries: Sequence[Entry]) -> dict[str, bytes]:
-        """Return the file keys of ``entries``, all of one series, by object id.
+        """Return the file keys of ``entries``, all of one series, by object id; a damaged object has none.
 
         Raises :class:`NotLoggedIn` when the lease has ended, :class:`Refused` when it does not cover them.
         """
@@ -71,10 +71,21 @@ class Reading:
                 self._views.popitem(last=False)
         missing = [entry for entry in entries if entry.object not in view.keys]
         if missing:
-            headers = [self._header(entry) for entry in missing]
-            found = self._agent.unwrap(reader.token, purpose, study_key, headers)
-            view.keys.update(zip([entry.object for entry in missing], found, strict=True))
+            view.keys.update(self._unwrapped(reader, purpose, study_key, missing))
         return view.keys
+
+    def _unwrapped(self, reader: Reader, purpose: str, study_key: str, entries: Sequence[Entry]) -> dict[str, bytes]:
+        """Ask for the keys in one batch; one in which something is damaged is halved until that stands alone."""
+        try:
+            headers = [self._header(entry) for entry in entries]
+            found = self._agent.unwrap(reader.token, purpose, study_key, headers)
+            return dict(zip([entry.object for entry in entries], found, strict=True))
+        except (BadInput, Damaged, NotFound):
+            if len(entries) == 1:
+                return {}
+        half = len(entries) // 2
+        first = self._unwrapped(reader, purpose, study_key, entries[:half])
+        return first | self._unwrapped(reader, purpose, study_key, entries[half:])
 
     def known(self, reader: Reader, purpose: str, entry: Entry) -> bytes | None:
         """Return the file key of ``entry`` if this reader's view of its series has it already."""
@@ -92,8 +103,5 @@ class Reading:
                 del self._views[name]
 
     def _header(self, entry: Entry) -> bytes:
-        try:
-            with self._archive.object(entry.object) as file:
-                return read_header(file).raw
-        except FileNotFoundError as error:
-            raise NotFound("The archive has no such object.", "Run: appliance check") from error
+        with self._archive.object(entry.object) as file:
+            return read_header(file).raw

@@ -18,7 +18,7 @@ from appliance.errors import Damaged
 from appliance.paths import StatePaths
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-FLIPS = int(os.environ.get("NEGATO_TEST_FLIPS", "2000"))
+FLIPS = int(os.environ.get("NEGATO_TEST_FLIPS", "300"))
 
 
 def view(log: AuditLog, count: int = 1, moment: datetime = NOON) -> Head:

@@ -33,99 +33,13 @@ from appliance.sealing.header import read_header
 from appliance.sealing.identities import Identity, unwrap
 from appliance.upkeep.key_changes import KeyChanges  # noqa: F401  # loaded here, it need not be in each forked child
 from appliance.upkeep.recovery_kit import as_text, make_kit
-from tests.box import OWNER, PASSPHRASE, Box, wait_for
+from tests.box import OWNER, PASSPHRASE, Box
 from tests.e2e.objects import tiny
-from tests.samples.modality import send
+from tests.practice import Practice
 from tests.samples.part10 import Sample
 
 ROUNDS = 25
 WHOLE = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
-
-
-class Practice(Box):
-    """A box with several people, at the least cost of a login."""
-
-    def __init__(self, root: Path) -> None:
-        root.mkdir(exist_ok=True)
-        super().__init__(root)
-        self.paths = StatePaths(self.state)
-
-    def init(self) -> None:
-        done = self.run(
-            "init", "--state", str(self.state), "--owner", OWNER, "--login-seconds", "0",
-            "--password-file", str(self.password_file), "--recovery-out", str(self.kit),
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr.decode()
-
-    def user(self, *arguments: str, by: str = OWNER) -> subprocess.CompletedProcess[bytes]:
-        """Run ``appliance user`` or another command that an owner logs in to."""
-        return self.run(
-            *arguments, "--state", str(self.state), "--user", by, "--password-file", str(self.secret_of(by))
-        )
-
-    def add(self, name: str, role: str, *more: str) -> None:
-        """Add somebody, with a passphrase that :meth:`enter` knows."""
-        secret = () if role == "technician" else ("--new-password-file", str(self.secret_of(name)))
-        done = self.user("user", "add", name, "--role", role, *secret, *more)
-        assert done.returncode == 0, done.stderr.decode()
-
-    def secret_of(self, name: str) -> Path:
-        """Return the file of somebody's passphrase."""
-        file = self.root / f"{name}.secret"
-        file.write_text(PASSPHRASE if name == OWNER else f"{PASSPHRASE}-{name}", "utf-8")
-        return file
-
-    def enter(self, name: str) -> httpx.Client:
-        """Return a client with which somebody is logged in."""
-        client = self.client()
-        answer = self.post_session(client, name)
-        assert answer.status_code == 200, answer.text
-        return client
-
-    def post_session(self, client: httpx.Client, name: str) -> httpx.Response:
-        """Try to log in, again for as long as the pages start afresh after a lock."""
-        found: list[httpx.Response] = []
-
-        def answered() -> bool:
-            try:
-                found[:] = [
-                    client.post("/api/session", json={"user": name, "password": self.secret_of(name).read_text()})
-                ]
-            except httpx.TransportError:
-                return False
-            return found[0].status_code in (200, 401)
-
-        wait_for(answered, 30)
-        return found[0]
-
-    def send(self, *samples: Sample) -> None:
-        """Send images by C-STORE; every one is acknowledged."""
-        assert all(answer.stored for answer in send(samples, "127.0.0.1", self.dicom_port))
-
-    def secret(self, name: str) -> bytes:
-        """Return somebody's passphrase."""
-        return self.secret_of(name).read_bytes()
-
-    def twin(self, number: int) -> Practice:
-        """Return another box with the same keys and people, and no image."""
-        twin = Practice(self.root / f"twin{number}")
-        twin.state.mkdir()
-        for name in ("keys", "audit"):
-            shutil.copytree(self.state / name, twin.state / name)
-        for name in ("FORMAT", "system.db"):
-            shutil.copy(self.state / name, twin.state / name)
-        return twin
-
-    def person(self, name: str) -> str:
-        """Return somebody's id."""
-        done = self.run("user", "list", "--json", "--state", str(self.state))
-        return next(str(row["id"]) for row in json.loads(done.stdout) if row["name"] == name)
-
-    def paper(self) -> Identity:
-        """Return the paper key, read off the sheet."""
-        match = re.search(r"AGE-SECRET-KEY-1[A-Z0-9]+", self.kit.read_text("utf-8"))
-        assert match
-        return Identity.parse(match[0])
 
 
 @pytest.fixture

@@ -1,0 +1,176 @@
+"""One flipped bit anywhere on disk is noticed, or it changes no answer.
+
+``NEGATO_TORTURE_FLIPS`` says how many (2,000 in ``make test``, 100,000 in ``make torture``), ``NEGATO_TORTURE_BATCHES``
+how many boxes are started over archives with flipped bits (1 and 60); both are seeded.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import random
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.box import OWNER, wait_for
+from tests.practice import Practice
+from tests.torture.archive import made
+from tests.torture.judges import Judges, flipped
+
+FLIPS = int(os.environ.get("NEGATO_TORTURE_FLIPS", "2000"))
+BATCHES = int(os.environ.get("NEGATO_TORTURE_BATCHES", "1"))
+SEED = 20261126
+WHOLE = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
+# How often each kind is hit, in parts of 100: the archive's truth most of all.
+SHARES = {
+    "object": 25, "note": 20, "decision": 10, "epoch": 10, "slot": 8,
+    "recipient": 5, "people": 6, "index": 6, "audit": 8, "format": 2,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Practice:
+    return made(tmp_path_factory.mktemp("flips"))
+
+
+def test_every_flipped_bit_is_noticed_or_changes_no_answer(archive: Practice, tmp_path: Path) -> None:
+    chance = random.Random(SEED)
+    judges = Judges(archive, tmp_path)
+    files = judges.files()
+    assert set(files) == {*SHARES, "empty"}, sorted(files)
+    table = {path: judges.judge(kind, path) for kind in SHARES for path in files[kind]}
+    noticed: collections.Counter[str] = collections.Counter()
+    harmless: collections.Counter[str] = collections.Counter()
+    kinds = chance.choices(list(SHARES), list(SHARES.values()), k=FLIPS)
+    for number, kind in enumerate(kinds, 1):
+        path = chance.choice(files[kind])
+        raw = path.read_bytes()
+        bit = chance.randrange(len(raw) * 8)
+        where = f"bit {bit} of {path.relative_to(archive.state)}"
+        try:
+            found = table[path](flipped(raw, bit))
+        except Exception as error:
+            raise AssertionError(f"{where}: {error!r}") from error
+        (noticed if found else harmless)[kind] += 1
+        if number % 5000 == 0:
+            print(f"\r{number} of {FLIPS} flips", end="", file=sys.stderr, flush=True)
+    print(f"\n{FLIPS} flips: noticed {dict(noticed)}, without effect {dict(harmless)}")
+    # What is sealed has no bit that does not matter.
+    assert {kind for kind in harmless if kind in ("object", "note", "decision", "epoch", "slot")} == set()
+
+
+def copy_of(archive: Practice, root: Path) -> Practice:
+    box = Practice(root)
+    shutil.copytree(archive.state, box.state)
+    shutil.copy(archive.kit, box.kit)
+    return box
+
+
+def flip_one_bit(path: Path, chance: random.Random) -> None:
+    raw = path.read_bytes()
+    path.write_bytes(flipped(raw, chance.randrange(len(raw) * 8)))
+
+
+def names(box: Practice, *files: Path) -> set[str]:
+    return {str(path.relative_to(box.state)) for path in files}
+
+
+def check(box: Practice, *options: str) -> set[str]:
+    """Return where ``appliance check`` finds something."""
+    done = box.run("check", "--json", "--state", str(box.state), *options)
+    assert done.returncode in (0, 5), done.stderr.decode()
+    return {finding["where"] for finding in json.loads(done.stdout)["findings"]}
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_the_commands_name_every_file_that_a_bit_was_flipped_in(archive: Practice, tmp_path: Path, batch: int) -> None:
+    """Locked: every object, public key, slot, system.db and the record at once."""
+    chance = random.Random(SEED + batch)
+    box = copy_of(archive, tmp_path / "box")
+    objects = list(box.state.glob("objects/*/*.age"))
+    objects += [path for path in box.state.glob("inbox/*.age") if not path.name.endswith(".note.age")]
+    keys = [*box.state.glob("keys/*.pub"), *box.state.glob("keys/slots/*.json")]
+    for path in (*objects, *keys):
+        flip_one_bit(path, chance)
+    found = check(box)
+    # A line feed at the end of a public key may become another blank: that changes nothing.
+    missed = names(box, *objects, *keys) - found
+    assert {name for name in missed if not name.endswith(".pub")} == set()
+    assert all(
+        (box.state / name).read_bytes().strip() == (archive.state / name).read_bytes().strip() for name in missed
+    )
+    log = chance.choice(sorted(box.state.glob("audit/*.log")))
+    flip_one_bit(log, chance)
+    done = box.run("audit", "verify", "--json", "--state", str(box.state))
+    told = json.loads(done.stdout)
+    assert not told["whole"] or any(one["torn"] for one in told["logs"])
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_a_box_over_flipped_bits_shows_what_is_whole_and_names_what_is_not(
+    archive: Practice, tmp_path: Path, batch: int
+) -> None:
+    """Half of the objects, half of the other notes, a decision, and the index."""
+    chance = random.Random(SEED + batch)
+    whole = copy_of(archive, tmp_path / "whole")
+    whole.start()
+    try:
+        with whole.login() as client:
+            whole.settled(client, 8)
+            before = shown(client), images(client)
+    finally:
+        whole.stop()
+    box = copy_of(archive, tmp_path / "box")
+    for path in (harmed := chance.sample(sorted(box.state.glob("objects/*/*.age")), 3)):
+        flip_one_bit(path, chance)
+    others = [
+        path for path in sorted(box.state.glob("notes/*/*.age")) if path.name[:64] not in {p.stem for p in harmed}
+    ]
+    note = chance.choice(others)
+    flip_one_bit(note, chance)
+    flip_one_bit(chance.choice(sorted(box.state.glob("index.db*"))), chance)
+    box.start()
+    try:
+        with box.login() as client:
+            person = ("--user", OWNER, "--password-file", str(box.password_file))
+            wait_for(lambda: not list((box.state / "inbox").glob("*.age")), 20)
+            found = check(box, "--deep", *person)
+            for path in (*harmed, note):
+                assert any(path.name[:64] in where for where in found), path.name
+            after = images(client)
+            for uid, data in before[1].items():
+                # A picture is shown as it was, or the answer is an error or a list without it.
+                assert after.get(uid, data) == data, uid
+            assert len(after) >= len(before[1]) - 4
+            now, then = shown(client), before[0]
+            assert len(then.keys() - now.keys()) <= 1 and now.keys() <= then.keys()
+            assert {uid: then[uid] for uid in now} == now
+    finally:
+        box.stop()
+
+
+def shown(client: httpx.Client) -> dict[str, list[Any]]:
+    """Return what the list of studies says of each, but for its counts, by StudyInstanceUID."""
+    listed = client.get("/dicom-web/studies", params={"includefield": "all", "limit": "1000"}).json()
+    tags = ("00100010", "00100020", "00100030", "00080020", "00080050", "00081030")
+    return {study["0020000D"]["Value"][0]: [study.get(tag) for tag in tags] for study in listed}
+
+
+def images(client: httpx.Client) -> dict[str, bytes]:
+    """Return every instance that can be retrieved, whole, by its SOPInstanceUID."""
+    found: dict[str, bytes] = {}
+    listed: list[dict[str, Any]] = client.get("/dicom-web/instances", params={"limit": "1000"}).json()
+    for one in listed:
+        study, series, uid = (one[tag]["Value"][0] for tag in ("0020000D", "0020000E", "00080018"))
+        answer = client.get(f"/dicom-web/studies/{study}/series/{series}/instances/{uid}", headers=WHOLE)
+        if answer.status_code == 200:
+            found[uid] = answer.content.split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n--", 1)[0]
+        else:
+            assert answer.status_code in (404, 500) and answer.json()["next_step"], answer.text
+    return found
