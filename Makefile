@@ -8,7 +8,7 @@ BIN := .venv/bin
 WORKERS ?= 3
 
 # Debian packages that tests use: peers to talk to, a browser, checkers of units and role.
-PEERS := age chromium dcmtk faketime fonts-dejavu-core iproute2 orthanc orthanc-dicomweb
+PEERS := age chromium dcmtk faketime fonts-dejavu-core gcc iproute2 libc6-dev orthanc orthanc-dicomweb
 CHECKERS := ansible ansible-lint systemd yamllint
 
 # make demo: ports, and where the archive goes (a fresh temporary folder unless named).
@@ -56,9 +56,9 @@ bench: dev ## figures of storing, querying and retrieving, beside Orthanc's
 	$(BIN)/appliance bench all
 
 .PHONY: torture
-torture: dev ## a thousand kills while four modalities send, a hundred thousand flipped bits
+torture: dev ## a thousand kills while four modalities send, a hundred thousand flipped bits, power cuts
 	@.ci/install packages $(PEERS)
-	NEGATO_TORTURE_ROUNDS=1000 NEGATO_TORTURE_FLIPS=100000 NEGATO_TORTURE_BATCHES=60 \
+	NEGATO_TORTURE_ROUNDS=1000 NEGATO_TORTURE_FLIPS=100000 NEGATO_TORTURE_BATCHES=60 NEGATO_TORTURE_CUTS=40 \
 	    $(BIN)/python -m pytest tests/torture -s
 
 .PHONY: screenshots

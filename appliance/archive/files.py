@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from appliance.archive.backend import Draft
+from appliance.durable import sync_directory
 from appliance.errors import Damaged, NotFound, StorageFull
 from appliance.paths import StatePaths
 
@@ -271,6 +272,13 @@ def storage_error(error: OSError) -> Exception:
     return error
 
 
+def _sync_directory(path: Path) -> None:
+    try:
+        sync_directory(path)
+    except OSError as error:
+        raise storage_error(error) from error
+
+
 def _names(shelf: Path, ending: str) -> set[str]:
     try:
         with os.scandir(shelf) as entries:
@@ -291,13 +299,3 @@ def _open_first(*paths: Path) -> BinaryIO:
         return paths[0].open("rb")
     except FileNotFoundError as error:
         raise NotFound("The archive has no such object.", "Run: appliance check") from error
-
-
-def _sync_directory(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        raise storage_error(error) from error
-    finally:
-        os.close(fd)

@@ -21,6 +21,7 @@ from typing import Any
 from appliance.audit.entries import entries
 from appliance.audit.line import FIRST, LONGEST_LINE, line_hash, parse, render
 from appliance.clock import stamp
+from appliance.durable import sync_directory
 from appliance.errors import Damaged, EnvironmentProblem, StorageFull
 from appliance.paths import StatePaths
 
@@ -125,7 +126,6 @@ class AuditLog:
         fcntl.flock(fresh, fcntl.LOCK_EX)
         os.close(self._fd)  # Whoever waits for its lock finds that the name belongs to another file now.
         self._fd, self._size = fresh, 0
-        sync_directory(self._paths.audit)
 
 
 def _full(error: OSError) -> EnvironmentProblem:
@@ -159,15 +159,6 @@ def first_line(path: Path) -> dict[str, Any] | None:
             if (fields := parse(raw.rstrip(b"\n"))) is not None:
                 return fields
     return None
-
-
-def sync_directory(path: Path) -> None:
-    """Make names in a directory durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _last_line(paths: StatePaths, process: str) -> tuple[Head, bool]:
@@ -206,6 +197,8 @@ def _last_in(path: Path) -> tuple[Head | None, bool]:
 
 def _open(path: Path) -> int:
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    if os.fstat(fd).st_size == 0:
+        sync_directory(path.parent)  # Lines are synced one by one; the name of a new file has to be, too.
     if os.geteuid() == 0:  # A person's command must not leave a log that its own process cannot continue.
         owner = path.parent.stat()
         os.fchown(fd, owner.st_uid, owner.st_gid)

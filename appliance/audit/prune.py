@@ -13,8 +13,9 @@ from datetime import datetime
 from pathlib import Path
 
 from appliance.audit.entries import entries
-from appliance.audit.log import AuditLog, sync_directory
+from appliance.audit.log import AuditLog
 from appliance.clock import stamp
+from appliance.durable import sync_directory
 from appliance.errors import Damaged
 from appliance.paths import StatePaths
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from appliance.durable import sync_directory
 from appliance.errors import EnvironmentProblem
 from appliance.paths import StatePaths
 
@@ -61,15 +62,6 @@ def key_lock(paths: StatePaths) -> Iterator[None]:
             for left in place.glob(f"{DRAFT}*"):
                 left.unlink(missing_ok=True)
         yield
-    finally:
-        os.close(directory)
-
-
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable."""
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
     finally:
         os.close(directory)
 

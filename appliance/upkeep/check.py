@@ -24,6 +24,7 @@ from appliance.people.store import People
 from appliance.sealing.header import read_header
 from appliance.sealing.slots import read_slot_header
 from appliance.sealing.stream import NONCE_SIZE, layout_of
+from appliance.upkeep import key_journal
 from appliance.upkeep.findings import Finding, finding
 from appliance.upkeep.layout import check_layout
 
@@ -91,10 +92,16 @@ def _format(paths: StatePaths) -> Iterator[Finding]:
 
 
 def _keys(paths: StatePaths) -> Iterator[Finding]:
+    unfinished = 0
+    if paths.key_journal.exists():
+        yield finding("keys-unfinished", _name(paths, paths.key_journal))
+        unfinished = _epoch_under_way(paths)
     names = [
         match[1] for path in paths.keys.glob("*") if (match := re.match(r"([1-9]\d*)\.(notes|images)\.", path.name))
     ]
     for number in sorted({int(name) for name in names}) or [1]:
+        if number == unfinished:
+            continue
         for kind in KINDS:
             recipient, identity = paths.epoch_recipient(number, kind), paths.epoch_identity(number, kind)
             if not recipient.exists():
@@ -109,6 +116,14 @@ def _keys(paths: StatePaths) -> Iterator[Finding]:
     for slot in slots:
         if not _holds(partial(_read_slot, slot)):
             yield finding("key-damaged", _name(paths, slot))
+
+
+def _epoch_under_way(paths: StatePaths) -> int:
+    try:
+        entry = key_journal.pending(paths)
+    except NegatoError:
+        return 0
+    return entry.epoch if entry else 0
 
 
 def _people(paths: StatePaths) -> Iterator[Finding]:

@@ -22,11 +22,11 @@ from tests.box import OWNER, wait_for
 from tests.practice import Practice
 from tests.torture.archive import made
 from tests.torture.judges import Judges, flipped
+from tests.torture.served import images
 
 FLIPS = int(os.environ.get("NEGATO_TORTURE_FLIPS", "2000"))
 BATCHES = int(os.environ.get("NEGATO_TORTURE_BATCHES", "1"))
 SEED = 20261126
-WHOLE = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
 # How often each kind is hit, in parts of 100: the archive's truth most of all.
 SHARES = {
     "object": 25, "note": 20, "decision": 10, "epoch": 10, "slot": 8,
@@ -160,17 +160,3 @@ def shown(client: httpx.Client) -> dict[str, list[Any]]:
     listed = client.get("/dicom-web/studies", params={"includefield": "all", "limit": "1000"}).json()
     tags = ("00100010", "00100020", "00100030", "00080020", "00080050", "00081030")
     return {study["0020000D"]["Value"][0]: [study.get(tag) for tag in tags] for study in listed}
-
-
-def images(client: httpx.Client) -> dict[str, bytes]:
-    """Return every instance that can be retrieved, whole, by its SOPInstanceUID."""
-    found: dict[str, bytes] = {}
-    listed: list[dict[str, Any]] = client.get("/dicom-web/instances", params={"limit": "1000"}).json()
-    for one in listed:
-        study, series, uid = (one[tag]["Value"][0] for tag in ("0020000D", "0020000E", "00080018"))
-        answer = client.get(f"/dicom-web/studies/{study}/series/{series}/instances/{uid}", headers=WHOLE)
-        if answer.status_code == 200:
-            found[uid] = answer.content.split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n--", 1)[0]
-        else:
-            assert answer.status_code in (404, 500) and answer.json()["next_step"], answer.text
-    return found
