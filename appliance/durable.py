@@ -1,15 +1,41 @@
-"""Making names durable: a file that was synced can still lose its name until its directory is."""
+"""What every writer to disk shares: durable names, and a failing disk told as an error of ours."""
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from appliance.errors import EnvironmentProblem, StorageFull
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def sync_directory(path: Path) -> None:
-    """Return once the names in a directory are on the disk (fsync(2)); raises :class:`OSError`."""
+    """Return once the names in a directory are on the disk (fsync(2)); raises :class:`OSError`.
+
+    A file that was synced can still lose its name until its directory is.
+    """
     directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+@contextmanager
+def told_as_ours(consequence: str) -> Iterator[None]:
+    """Let an :class:`OSError` come out as :class:`StorageFull` or :class:`EnvironmentProblem`.
+
+    ``consequence`` ends the sentence: what was not done.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise StorageFull(f"The disk is full; {consequence}.", "Free space or move to a larger disk.") from error
+        raise EnvironmentProblem(
+            f"The disk failed: {error.strerror}; {consequence}.", "Look at the disk, then try again."
+        ) from error

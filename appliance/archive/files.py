@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from appliance.archive.backend import Draft
-from appliance.durable import sync_directory
-from appliance.errors import Damaged, NotFound, StorageFull
+from appliance.durable import sync_directory, told_as_ours
+from appliance.errors import Damaged, EnvironmentProblem, NotFound, StorageFull
 from appliance.paths import StatePaths
 
 ID = re.compile(r"[0-9a-f]{64}")
 OBJECT, NOTE = ".age", ".note.age"
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NOTHING = "nothing was stored"
 
 
 class FileDraft:
@@ -37,21 +37,17 @@ class FileDraft:
         view = memoryview(data)
         done = 0
         while done < len(view):
-            try:
+            with told_as_ours(NOTHING):
                 taken = os.write(self.fd, view[done:])
-            except OSError as error:
-                raise storage_error(error) from error
-            if not taken:
-                raise storage_error(OSError(errno.EIO, os.strerror(errno.EIO)))
+                if not taken:
+                    raise OSError(errno.EIO, os.strerror(errno.EIO))
             done += taken
         return done
 
     def sync(self) -> None:
         """Return once every byte is durable."""
-        try:
+        with told_as_ours(NOTHING):
             os.fsync(self.fd)
-        except OSError as error:
-            raise storage_error(error) from error
 
     def close(self) -> None:
         """Close the file and keep it."""
@@ -87,10 +83,8 @@ class FileBackend:
         space = os.statvfs(self._paths.inbox)
         if space.f_bavail * space.f_frsize < self._reserve:
             raise StorageFull("The disk is full; nothing was stored.", "Free space or move to a larger disk.")
-        try:
+        with told_as_ours(NOTHING):
             return FileDraft(self._paths.inbox / f"{self._prefix}{secrets.token_hex(16)}")
-        except OSError as error:
-            raise storage_error(error) from error
 
     def admit(self, object_id: str, object_draft: Draft, note_draft: Draft) -> None:
         """Sync both drafts, give them their names, sync the inbox."""
@@ -98,20 +92,19 @@ class FileBackend:
             raise TypeError("A draft of another backend cannot be admitted.")
         target, note_target = self._inbox_object(object_id), self._inbox_note(object_id)
         try:
-            object_draft.sync()
-            note_draft.sync()
-            object_draft.close()
-            note_draft.close()
-            object_draft.path.rename(target)
-            note_draft.path.rename(note_target)
-            _sync_directory(self._paths.inbox)
-        except BaseException as error:
+            with told_as_ours(NOTHING):
+                object_draft.sync()
+                note_draft.sync()
+                object_draft.close()
+                note_draft.close()
+                object_draft.path.rename(target)
+                note_draft.path.rename(note_target)
+                sync_directory(self._paths.inbox)
+        except BaseException:
             # The note first: a lone object in the inbox is not listed.
             for path in (note_target, target):
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
-            if isinstance(error, OSError):
-                raise storage_error(error) from error
             raise
 
     def inbox(self) -> list[str]:
@@ -188,23 +181,24 @@ class FileBackend:
 
     def decide(self, sealed: bytes) -> str:
         """Append a decision under the next free number."""
-        number = max((int(name) for name, _ in self._decision_files()), default=0)
-        draft = FileDraft(self._paths.decisions / f"{self._prefix}{secrets.token_hex(16)}")
-        try:
-            draft.write(sealed)
-            draft.sync()
-            draft.close()
-            while True:
-                number += 1
-                try:
-                    (self._paths.decisions / f"{number:08d}{NOTE}").hardlink_to(draft.path)
-                    break
-                except FileExistsError:
-                    continue
-        finally:
-            draft.abandon()
-        _sync_directory(self._paths.decisions)
-        return f"{number:08d}"
+        with told_as_ours(NOTHING):
+            number = max((int(name) for name, _ in self._decision_files()), default=0)
+            draft = FileDraft(self._paths.decisions / f"{self._prefix}{secrets.token_hex(16)}")
+            try:
+                draft.write(sealed)
+                draft.sync()
+                draft.close()
+                while True:
+                    number += 1
+                    try:
+                        (self._paths.decisions / f"{number:08d}{NOTE}").hardlink_to(draft.path)
+                        break
+                    except FileExistsError:
+                        continue
+            finally:
+                draft.abandon()
+            sync_directory(self._paths.decisions)
+            return f"{number:08d}"
 
     def decisions(self, after: str = "") -> Iterator[tuple[str, BinaryIO]]:
         """Yield decisions by number, from the one behind ``after`` on."""
@@ -223,8 +217,11 @@ class FileBackend:
     def _move(self, pairs: list[tuple[Path, Path]]) -> None:
         for source, target in pairs:
             try:
-                source.rename(target)
-            except FileNotFoundError as error:
+                with told_as_ours(NOTHING):
+                    source.rename(target)
+            except EnvironmentProblem as error:
+                if not isinstance(error.__cause__, FileNotFoundError):
+                    raise
                 if not target.exists():
                     raise Damaged("Something vanished from the inbox.", "Run: appliance check") from error
         for directory in {target.parent for _, target in pairs}:
@@ -265,18 +262,9 @@ def checked(object_id: str) -> str:
     return object_id
 
 
-def storage_error(error: OSError) -> Exception:
-    """Return :class:`StorageFull` for a full disk, the error itself otherwise."""
-    if error.errno in FULL:
-        return StorageFull("The disk is full; nothing was stored.", "Free space or move to a larger disk.")
-    return error
-
-
 def _sync_directory(path: Path) -> None:
-    try:
+    with told_as_ours(NOTHING):
         sync_directory(path)
-    except OSError as error:
-        raise storage_error(error) from error
 
 
 def _names(shelf: Path, ending: str) -> set[str]:

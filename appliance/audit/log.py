@@ -21,11 +21,12 @@ from typing import Any
 from appliance.audit.entries import entries
 from appliance.audit.line import FIRST, LONGEST_LINE, line_hash, parse, render
 from appliance.clock import stamp
-from appliance.durable import sync_directory
-from appliance.errors import Damaged, EnvironmentProblem, StorageFull
+from appliance.durable import sync_directory, told_as_ours
+from appliance.errors import Damaged, EnvironmentProblem
 from appliance.paths import StatePaths
 
 SEGMENT_BYTES = 16 * 1024 * 1024
+NOT_DONE = "what leaves no trace is not done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +74,11 @@ class AuditLog:
             raw = render(line) + b"\n"
             if len(raw) > LONGEST_LINE:
                 raise EnvironmentProblem("An audit line is too long.", "Ask for less at once.")
-            try:
+            with told_as_ours(NOT_DONE):
                 written = os.write(self._fd, raw)
                 os.fdatasync(self._fd)
-            except OSError as error:
-                raise _full(error) from error
-            if written != len(raw):
-                raise _full(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+                if written != len(raw):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self._size += written
             self._head = Head(line["seq"], line["hash"], line["at"])
             return self._head
@@ -111,27 +110,20 @@ class AuditLog:
             return
         self._head, torn = _last_line(self._paths, self._process)
         if torn:
-            try:
+            with told_as_ours(NOT_DONE):
                 size += os.write(self._fd, b"\n")
-            except OSError as error:
-                raise _full(error) from error
         self._size = size
 
     def _put_away(self) -> None:
         first = first_line(self._path)
         if first is None:
             return
-        self._path.rename(self._paths.audit_segment(self._process, int(first["seq"])))
+        with told_as_ours(NOT_DONE):
+            self._path.rename(self._paths.audit_segment(self._process, int(first["seq"])))
         fresh = _open(self._path)
         fcntl.flock(fresh, fcntl.LOCK_EX)
         os.close(self._fd)  # Whoever waits for its lock finds that the name belongs to another file now.
         self._fd, self._size = fresh, 0
-
-
-def _full(error: OSError) -> EnvironmentProblem:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageFull("The disk is full: what leaves no trace is not done.", "Free space on the disk.")
-    return EnvironmentProblem(f"The audit log cannot be written: {error.strerror}.", "Look at the disk.")
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:
@@ -196,9 +188,14 @@ def _last_in(path: Path) -> tuple[Head | None, bool]:
 
 
 def _open(path: Path) -> int:
-    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    if os.fstat(fd).st_size == 0:
-        sync_directory(path.parent)  # Lines are synced one by one; the name of a new file has to be, too.
+    with told_as_ours(NOT_DONE):
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            if os.fstat(fd).st_size == 0:
+                sync_directory(path.parent)  # Lines are synced one by one; the name of a new file has to be, too.
+        except BaseException:
+            os.close(fd)
+            raise
     if os.geteuid() == 0:  # A person's command must not leave a log that its own process cannot continue.
         owner = path.parent.stat()
         os.fchown(fd, owner.st_uid, owner.st_gid)

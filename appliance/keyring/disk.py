@@ -9,41 +9,45 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from appliance.durable import sync_directory
+from appliance.durable import sync_directory, told_as_ours
 from appliance.errors import EnvironmentProblem
 from appliance.paths import StatePaths
 
 DRAFT = ".draft-"
+UNCHANGED = "the keys may not be as they were asked to be"
 
 
 def write_key_file(path: Path, content: bytes, mode: int = 0o640, like: Path | None = None) -> None:
     """Replace ``path`` by ``content`` durably.
 
+    Raises :class:`StorageFull` or :class:`EnvironmentProblem` when the disk fails; then it is the old or the new one.
     Owner, group and mode are those of the file that is replaced, or of ``like``, so that a command run as root leaves
     what the processes of the box can read; without either, our own and ``mode``. Raises :class:`EnvironmentProblem`
     when this user may not give the file away.
     """
-    model = next((file for file in (path, like) if file is not None and file.exists()), None)
-    draft = path.with_name(f"{DRAFT}{secrets.token_hex(8)}")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            if model is not None:
-                _take_after(fd, model)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    sync_directory(path.parent)
+    with told_as_ours(UNCHANGED):
+        model = next((file for file in (path, like) if file is not None and file.exists()), None)
+        draft = path.with_name(f"{DRAFT}{secrets.token_hex(8)}")
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                if model is not None:
+                    _take_after(fd, model)
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.rename(path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+        sync_directory(path.parent)
 
 
 def remove_key_file(path: Path) -> None:
     """Remove ``path`` durably; harmless when it is not there."""
-    path.unlink(missing_ok=True)
-    sync_directory(path.parent)
+    with told_as_ours(UNCHANGED):
+        path.unlink(missing_ok=True)
+        sync_directory(path.parent)
 
 
 @contextmanager
