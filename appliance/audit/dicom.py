@@ -38,6 +38,7 @@ class Kind(NamedTuple):
 
 ACTIVITY = Code("110100", DCM, "Application Activity")
 LOG_USED = Code("110101", DCM, "Audit Log Used")
+DELETED = Code("110105", DCM, "DICOM Study Deleted")
 ACCESSED = Code("110103", DCM, "DICOM Instances Accessed")
 ALERT = Code("110113", DCM, "Security Alert")
 AUTHENTICATION = Code("110114", DCM, "User Authentication")
@@ -61,6 +62,8 @@ KINDS: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
         (r".*:refused", Kind(ALERT, RESTRICTED, "E", MINOR)),
         (r"keyagent:(audit:rolled_back|recipients:exchanged)", Kind(ALERT, OBJECT_SECURITY, "E", SERIOUS)),
         (r"keyagent:(study|notes):.*", Kind(ACCESSED, None, "R", SUCCESS)),
+        (r"keyagent:decision:tombstone", Kind(DELETED, None, "D", SUCCESS)),
+        (r"keyagent:decision:.*", Kind(ACCESSED, None, "U", SUCCESS)),
         (r"cli:audit:cut", Kind(LOG_USED, None, "D", SUCCESS)),
         (r"cli:audit:.*", Kind(LOG_USED, None, "R", SUCCESS)),
         (r".*", Kind(ACTIVITY, None, "E", SUCCESS)),

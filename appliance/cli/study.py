@@ -40,7 +40,7 @@ def decider_of(user: str, state: State, password_file: PasswordFile) -> Iterator
         people.close()
         role = person.role if person else ""
         archive = FileBackend(paths, "decide")
-        with deciding(paths, archive, agent, lease.person, role, clock.now()) as decider:
+        with deciding(paths, archive, agent, token, lease.person, role, clock.now()) as decider:
             yield decider
     finally:
         agent.logout(token)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -34,7 +34,17 @@ LOOK = "See: appliance study list"
 class Decider:
     """Decisions of one person on an archive that is settled, with the index locked for everybody else."""
 
-    def __init__(self, settler: Settler, index: Index, archive: FileBackend, person: str, role: str) -> None:
+    def __init__(
+        self,
+        settler: Settler,
+        index: Index,
+        archive: FileBackend,
+        person: str,
+        role: str,
+        record: Callable[[str, str], None],
+    ) -> None:
+        """``record`` takes a kind and the opaque key of a study and returns once the audit line is durable."""
+        self._record = record
         self._settler = settler
         self._index = index
         self._archive = archive
@@ -72,7 +82,7 @@ class Decider:
         return len(objects)
 
     def take(self, decision: Decision) -> None:
-        """Make a decision durable, then follow it.
+        """Have a decision recorded, make it durable, then follow it.
 
         :class:`Refused` for who may not decide this, or for a study that is held; :class:`NotFound` when the archive
         has nothing of what the decision names, which is a slip of the pen.
@@ -82,6 +92,8 @@ class Decider:
         self._require_target(decision)
         if decision.kind == "tombstone":
             self._refuse_held(decision)
+        named = decision.uid if decision.level == "study" else ""
+        self._record(decision.kind, self._index.study_key(named) if named else "")
         self._settler.book.write(decision)
         self._settler.follow()
 
@@ -120,24 +132,34 @@ class Decider:
 
 @contextmanager
 def deciding(
-    paths: StatePaths, archive: FileBackend, agent: AgentClient, person: str, role: str, moment: datetime
+    paths: StatePaths,
+    archive: FileBackend,
+    agent: AgentClient,
+    token: str,
+    person: str,
+    role: str,
+    moment: datetime,
 ) -> Iterator[Decider]:
-    """Yield a decider once all that has arrived is settled. Somebody must be logged in.
+    """Yield a decider once all that has arrived is settled, for the person whose session ``token`` is.
 
     Arrivals wait in the inbox meanwhile; the pages go on reading and follow what was decided.
     """
-    token = agent.job()
+    job = agent.job()
     try:
-        key = index_key(paths, agent, token)
+        key = index_key(paths, agent, job)
         with index_lock(paths):
             index = Index.open(paths.index_db, key)
             try:
-                settler = Settler(archive, agent, token, index, current_epoch(paths))
+                settler = Settler(archive, agent, job, index, current_epoch(paths))
                 settler.catch_up()
                 for _ in settler.run(moment):
                     pass
-                yield Decider(settler, index, archive, person, role)
+
+                def record(kind: str, study: str) -> None:
+                    agent.decide(token, kind, study)
+
+                yield Decider(settler, index, archive, person, role, record)
             finally:
                 index.close()
     finally:
-        agent.logout(token)
+        agent.logout(job)

@@ -29,6 +29,7 @@ from appliance.sealing.words import passphrase_bytes
 MOST_HEADERS = 10_000
 MOST_STUDIES = 100
 LONGEST_STUDY = 64
+DECISIONS = frozenset({"merge", "correction", "hold", "quarantine", "release", "tombstone"})
 PROCESS = "keyagent"
 HEAD = re.compile(r"(\d{1,15}):([0-9a-f]{64})")
 
@@ -63,6 +64,7 @@ class Agent:
             "peek": Verb(self.peek, {"token": str}),
             "job": Verb(self.job, {}),
             "ticket": Verb(self.ticket, {"token": str, "studies": list}),
+            "decide": Verb(self.decide, {"token": str, "kind": str, "study": str}),
             "unwrap": Verb(self.unwrap, {"token": str, "purpose": str, "study": str, "headers": list}),
             "lock": Verb(self.lock, {}),
         }
@@ -157,6 +159,22 @@ class Agent:
             clock.now(), "keyagent:ticket:issue", person=lease.person, lease=lease.id, studies=sorted(set(studies))
         )
         return {"token": fresh, "lease": lease.id}
+
+    def decide(self, caller: Caller, token: str, kind: str, study: str) -> dict[str, Any]:
+        """Write down that a person is about to take a decision; it is durable when this returns.
+
+        ``study`` is the index's opaque key, empty for a decision that names none. What the decision says stands in the
+        decision itself, sealed.
+        """
+        if kind not in DECISIONS or len(study) > LONGEST_STUDY:
+            raise BadInput("The key agent does not know this decision.")
+        with self._lock:
+            lease = self._leases.use(token, caller, time.monotonic())
+        if lease.kind != "person":
+            self._refuse(lease, "purpose", study=study)
+            raise Refused("This session may decide nothing.", "Ask the owner of the box.")
+        self._log.append(clock.now(), f"keyagent:decision:{kind}", person=lease.person, lease=lease.id, study=study)
+        return {"person": lease.person}
 
     def unwrap(self, caller: Caller, token: str, purpose: str, study: str, headers: list[str]) -> dict[str, Any]:
         """Give out the file keys of a batch of age headers, after the audit line that names them is durable.

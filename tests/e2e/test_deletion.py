@@ -77,6 +77,11 @@ def test_a_deleted_study_is_gone_for_good_and_a_held_one_stays(box: Box) -> None
         wait_for(lambda: studies(client) == {study_uid(2)}, 10)
         assert len(files(box, "objects")) == len(files(box, "notes")) == 1
         assert client.get(f"/dicom-web/studies/{study_uid(1)}/metadata").status_code == 404
+        # Each decision has its line, who and which study by opaque names; one that was refused has none.
+        lines = [json.loads(line) for line in (box.state / "audit" / "keyagent.log").read_text().splitlines()]
+        taken = [line for line in lines if line["event"].startswith("keyagent:decision:")]
+        assert [line["event"].rpartition(":")[2] for line in taken] == ["hold", "release", "tombstone"]
+        assert len({(line["person"], line["study"]) for line in taken}) == 1 and study_uid(1) not in str(taken)
         # It may come anew, on purpose: the tombstone names the objects that were, not the patient's study.
         fill(box, client, image(1, 1))
         assert studies(client) == {study_uid(1), study_uid(2)}

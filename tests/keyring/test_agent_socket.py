@@ -208,6 +208,21 @@ def test_a_batch_outside_the_scope_is_refused_and_audited(agent: AgentBox) -> No
     assert len(agent.lines("keyagent:study:")) == 1
 
 
+def test_a_decision_is_recorded_for_a_person_and_for_nobody_else(agent: AgentBox) -> None:
+    client = agent.start()
+    token = agent.login(client)
+    client.decide(token, "tombstone", "study1")
+    (line,) = agent.lines("keyagent:decision:")
+    assert (line["event"], line["study"]) == ("keyagent:decision:tombstone", "study1")
+    for lease in (client.ticket(token, ["study1"]), client.job()):
+        with pytest.raises(Refused):
+            client.decide(lease, "hold", "study1")
+    with pytest.raises(BadInput):
+        client.decide(token, "burn", "study1")
+    assert len(agent.lines("keyagent:decision:")) == 1
+    assert len(agent.lines("keyagent:lease:refused")) == 2
+
+
 def test_a_malformed_header_in_a_batch_refuses_all_of_it(agent: AgentBox) -> None:
     client = agent.start()
     token = agent.login(client)
