@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pynetdicom import AE, build_context
+from pynetdicom.dimse_primitives import C_STORE
 
 from appliance.audit.entries import entries
 from appliance.paths import StatePaths
@@ -112,6 +114,21 @@ def test_who_does_not_speak_dicom_is_let_go(box: Box, words: bytes) -> None:
         except ConnectionResetError:
             pass
     assert echo("127.0.0.1", box.dicom_port) == 0
+
+
+def test_a_store_without_a_data_set_is_answered_with_a_reason(box: Box) -> None:
+    entity = AE(ae_title="MODALITY")
+    link = entity.associate("127.0.0.1", box.dicom_port, [build_context(CT, [EXPLICIT])], ae_title="NEGATOSCOPE")
+    request = C_STORE()
+    request.MessageID, request.Priority = 1, 2
+    request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = CT, tiny("hollow").sop_instance
+    link._reactor_checkpoint.clear()
+    wait_for(lambda: link._is_paused, 5)
+    link.dimse.send_msg(request, link.accepted_contexts[0].context_id)
+    _, answer = link.dimse.get_msg(block=True)
+    link._reactor_checkpoint.set()
+    link.release()
+    assert answer.Status in UNDERSTOOD_NOTHING and "data" in answer.ErrorComment
 
 
 def test_a_wrong_called_title_gets_no_association(box: Box) -> None:
