@@ -56,7 +56,7 @@ class MetaReader:
         """
         if self._at < _PREFIX_END:
             raise BadInput("This is not a DICOM file: it is shorter than the preamble.")
-        raise BadInput(f"The file ends in its meta information, at byte {len(self._held)}, without a data set.")
+        raise BadInput(f"There is no data set: the file ends at byte {len(self._held)}.")
 
     def _step(self) -> bool:
         """Consume one element of ``_held``, which has ``_need`` bytes; say whether the data set begins

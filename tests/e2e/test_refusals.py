@@ -128,7 +128,7 @@ def test_a_store_without_a_data_set_is_answered_with_a_reason(box: Box) -> None:
     _, answer = link.dimse.get_msg(block=True)
     link._reactor_checkpoint.set()
     link.release()
-    assert answer.Status in UNDERSTOOD_NOTHING and "data" in answer.ErrorComment
+    assert answer.Status in UNDERSTOOD_NOTHING and "no data set" in answer.ErrorComment
 
 
 def test_a_wrong_called_title_gets_no_association(box: Box) -> None:
