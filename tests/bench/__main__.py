@@ -1,4 +1,4 @@
-"""Runs the benchmark: ``python -m tests.bench store|query|retrieve|all``, which is what ``appliance bench`` runs."""
+"""Runs the benchmark: ``python -m tests.bench store|query|retrieve|seal|all``, as ``appliance bench`` does."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.bench import corpus, netns, report, store, web
+from tests.bench import corpus, netns, report, seal, store, web
 from tests.demo.box import Trouble
 
 
 def main() -> int:
     """Measure and print; return the exit code (6 when the machine is in the way)."""
     parser = argparse.ArgumentParser(prog="appliance bench", description="Measure the appliance, beside Orthanc.")
-    parser.add_argument("what", choices=["store", "query", "retrieve", "all"])
+    parser.add_argument("what", choices=["store", "query", "retrieve", "seal", "all"])
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--plot", type=Path, help="write the ratios as an SVG drawing")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of C-STORE (default 3)")
     parser.add_argument("--slices", type=int, default=200, help="CT slices (default 200)")
     parser.add_argument("--radiographs", type=int, default=20, help="radiographs (default 20)")
     parser.add_argument("--instances", default="1000,20000", help="steps of growth (default 1000,20000)")
+    parser.add_argument("--mebibytes", type=int, default=1024, help="size of the object that is sealed (default 1024)")
     parser.add_argument("--here", action="store_true", help="stay in this network namespace")
     chosen = parser.parse_args()
     if netns.possible() and not chosen.here:
@@ -50,6 +51,10 @@ def run(chosen: argparse.Namespace) -> dict[str, Any]:
     result: dict[str, Any] = {"machine": report.machine()}
     work = Path(tempfile.mkdtemp(prefix="negatoscope-corpus-"))
     try:
+        if chosen.what in {"seal", "all"}:
+            result["seal"] = seal.measure(chosen.mebibytes, work, say)
+        if chosen.what == "seal":
+            return result | {"ratios": report.ratios(result)}
         say("making the images ...")
         ct = corpus.ct_files(work / "files", chosen.slices)
         dx = corpus.radiograph_files(work / "files", chosen.radiographs)

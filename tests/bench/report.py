@@ -23,26 +23,28 @@ def machine() -> dict[str, Any]:
 
 
 def ratios(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a line for each figure: ours, Orthanc's, and ours divided by Orthanc's."""
+    """Return a line for each figure: ours, its peer's (Orthanc's; age's of sealing), and ours divided by that."""
     lines = []
     for row in result.get("store", []):
         lines.append((row["what"], "images/s", row["system"], row["per_second"]))
     for row in result.get("web", []):
         lines.append((f"{row['what']}, {row['instances']} instances", "ms", row["system"], row["p50_ms"]))
+    for row in result.get("seal", []):
+        lines.append((row["what"], row["unit"], row["system"], row["value"]))
     for system, found in result.get("footprint", {}).items():
         lines.append(("ready after start", "s", system, found["start_seconds"]))
         lines.append(("memory idle", "MB", system, found["idle_bytes_together"] / 1e6))
         lines.append(("memory at most while storing", "MB", system, found["peak_bytes_together"] / 1e6))
     table: dict[tuple[str, str], dict[str, float]] = {}
     for what, unit, system, value in lines:
-        table.setdefault((what, unit), {})[system] = value
+        table.setdefault((what, unit), {})["ours" if system == "ours" else "peer"] = value
     return [
         {
             "what": what,
             "unit": unit,
             "ours": found.get("ours"),
-            "orthanc": found.get("orthanc"),
-            "ratio": found["ours"] / found["orthanc"] if {"ours", "orthanc"} <= set(found) else None,
+            "peer": found.get("peer"),
+            "ratio": found["ours"] / found["peer"] if {"ours", "peer"} <= set(found) else None,
         }
         for (what, unit), found in table.items()
     ]
@@ -50,9 +52,9 @@ def ratios(result: dict[str, Any]) -> list[dict[str, Any]]:
 
 def text(result: dict[str, Any]) -> str:
     """Return the figures for a terminal."""
-    lines = [f"{'ratio':>7}  {'ours':>9}  {'Orthanc':>9}"]
+    lines = [f"{'ratio':>7}  {'ours':>9}  {'peer':>9}"]
     for row in result["ratios"]:
-        cells = [_number(row[name]) for name in ("ratio", "ours", "orthanc")]
+        cells = [_number(row[name]) for name in ("ratio", "ours", "peer")]
         lines.append(f"{cells[0]:>7}  {cells[1]:>9}  {cells[2]:>9}  {row['unit']:<8}  {row['what']}")
     for system, found in result.get("footprint", {}).items():
         each = ", ".join(
@@ -65,18 +67,18 @@ def text(result: dict[str, Any]) -> str:
 
 
 def drawing(result: dict[str, Any]) -> str:
-    """Return the ratios as bars on a logarithmic scale, an SVG; right of the line means larger than Orthanc's."""
+    """Return the ratios as bars on a logarithmic scale, an SVG; right of the line means larger than the peer's."""
     rows = [row for row in result["ratios"] if row["ratio"]]
     left, step, middle, unit = 430, 24, 640, 42
     height = 60 + step * len(rows)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 {height}" font-family="sans-serif" font-size="13">',
         f'<rect width="900" height="{height}" fill="#fff"/>',
-        '<text x="16" y="24" font-size="15">Négatoscope divided by Orthanc, same data, same run</text>',
+        '<text x="16" y="24" font-size="15">Négatoscope divided by its peer (Orthanc, or age), same run</text>',
     ]
     for place, row in enumerate(rows):
         y = 44 + place * step
-        good = (row["ratio"] >= 1) == (row["unit"] == "images/s")
+        good = (row["ratio"] >= 1) == (row["unit"] in ("images/s", "MB/s"))
         length = max(-4.8, min(4.8, log2(row["ratio"]))) * unit
         x = middle + min(length, 0)
         colour = "#2a7f62" if good else "#b5651d"

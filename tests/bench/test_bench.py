@@ -26,10 +26,10 @@ RESULT: dict[str, Any] = {
 }
 
 
-def test_ratios_are_ours_divided_by_orthancs_and_missing_without_it() -> None:
+def test_ratios_are_ours_divided_by_the_peers_and_missing_without_it() -> None:
     first, second = report.ratios(RESULT)
     assert (first["ratio"], first["unit"]) == (1.5, "images/s")
-    assert second["orthanc"] is None and second["ratio"] is None
+    assert second["peer"] is None and second["ratio"] is None
 
 
 def test_text_and_drawing_name_every_figure() -> None:
