@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import re
 import secrets
@@ -17,7 +18,7 @@ from typing import BinaryIO
 
 from appliance.archive.backend import Draft
 from appliance.durable import sync_directory, told_as_ours
-from appliance.errors import Damaged, EnvironmentProblem, NotFound, StorageFull
+from appliance.errors import Damaged, NotFound, StorageFull
 from appliance.paths import StatePaths
 
 ID = re.compile(r"[0-9a-f]{64}")
@@ -97,9 +98,10 @@ class FileBackend:
                 note_draft.sync()
                 object_draft.close()
                 note_draft.close()
-                object_draft.path.rename(target)
-                note_draft.path.rename(note_target)
-                sync_directory(self._paths.inbox)
+                with self._inbox_held(fcntl.LOCK_SH) as inbox:
+                    object_draft.path.rename(target)
+                    note_draft.path.rename(note_target)
+                    os.fsync(inbox)
         except BaseException:
             # The note first: a lone object in the inbox is not listed.
             for path in (note_target, target):
@@ -131,10 +133,15 @@ class FileBackend:
         return self._paths.inbox.stat().st_mtime_ns
 
     def shelve(self, object_ids: Iterable[str]) -> None:
-        """Move objects first, then notes, so that a note on a shelf always names an object on a shelf."""
+        """Move objects first, then notes, so that a note on a shelf always names an object on a shelf.
+
+        A new name is durable before anybody may sync the inbox. Otherwise the receiver, with its next image, could make
+        the end of the old name durable before the new one is, and POSIX lets a power cut lose a file in between.
+        """
         ids = list(object_ids)
         self._move([(self._inbox_object(i), self._shelf_object(i)) for i in ids])
         self._move([(self._inbox_note(i), self._shelf_note(i)) for i in ids])
+        _sync_directory(self._paths.inbox)
 
     def discard(self, object_ids: Iterable[str]) -> None:
         """Remove the note first: a lone object is not listed, be it in the inbox or half way to its shelf."""
@@ -215,18 +222,29 @@ class FileBackend:
         return sorted((name, path) for name, path in names if name.isdecimal())
 
     def _move(self, pairs: list[tuple[Path, Path]]) -> None:
+        by_shelf: dict[Path, list[tuple[Path, Path]]] = {}
         for source, target in pairs:
-            try:
-                with told_as_ours(NOTHING):
-                    source.rename(target)
-            except EnvironmentProblem as error:
-                if not isinstance(error.__cause__, FileNotFoundError):
-                    raise
-                if not target.exists():
-                    raise Damaged("Something vanished from the inbox.", "Run: appliance check") from error
-        for directory in {target.parent for _, target in pairs}:
-            _sync_directory(directory)
-        _sync_directory(self._paths.inbox)
+            by_shelf.setdefault(target.parent, []).append((source, target))
+        for shelf, moves in by_shelf.items():
+            with told_as_ours(NOTHING), self._inbox_held(fcntl.LOCK_EX):
+                for source, target in moves:
+                    try:
+                        source.rename(target)
+                    except FileNotFoundError as error:
+                        if not target.exists():
+                            raise Damaged("Something vanished from the inbox.", "Run: appliance check") from error
+                sync_directory(shelf)
+
+    @contextlib.contextmanager
+    def _inbox_held(self, how: int) -> Iterator[int]:
+        """Hold the inbox (flock(2)) and yield its descriptor: who makes its names durable shares it, who moves out of
+        it has it alone, for one shelf at a time."""
+        directory = os.open(self._paths.inbox, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(directory, how)
+            yield directory
+        finally:
+            os.close(directory)
 
     def _inbox_object(self, object_id: str) -> Path:
         return self._paths.inbox / f"{checked(object_id)}{OBJECT}"
