@@ -22,7 +22,7 @@ import httpx
 OWNER = "Dr Essai"
 PASSPHRASE = "volcan-prairie-sept-lanterne-ciment-hublot-girafe-orage"
 APPLIANCE = [sys.executable, "-m", "appliance.cli.main"]
-READY_SECONDS = 30
+READY_SECONDS = 60
 
 
 class Box:
@@ -143,7 +143,7 @@ class Box:
             timeout=120,
         )
 
-    def settled(self, client: httpx.Client, instances: int, seconds: float = 30) -> None:
+    def settled(self, client: httpx.Client, instances: int, seconds: float = 120) -> None:
         """Wait until so many instances are listed."""
         wait_for(lambda: self.count(client) >= instances, seconds)
 

@@ -63,7 +63,7 @@ class Practice(Box):
                 return False
             return found[0].status_code in (200, 401)
 
-        wait_for(answered, 30)
+        wait_for(answered, 90)
         return found[0]
 
     def send(self, *samples: Sample) -> None:

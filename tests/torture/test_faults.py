@@ -171,18 +171,18 @@ def test_a_picture_is_acknowledged_and_kept_or_refused_whatever_call_fails(rig: 
     def day(sample: Sample) -> None:
         while not rig.send(sample):
             pass
-        wait_for(lambda: rig.shown(sample), 30)
+        wait_for(lambda: rig.shown(sample), 90)
 
     def act(fault: Fault) -> None:
         sample = rig.next()
         processes = rig.box.children()
         taken = rig.send(sample)
         if taken:
-            wait_for(lambda: rig.shown(sample), 30)
+            wait_for(lambda: rig.shown(sample), 90)
         rig.shim.fired() or rig.shim.fail(fault.call, 1 << 40, 0)
         if not taken:
             assert rig.send(sample), "refused though nothing fails any more"
-            wait_for(lambda: rig.shown(sample), 30)
+            wait_for(lambda: rig.shown(sample), 90)
         assert rig.box.children()["receiver"] == processes["receiver"], "the receiver did not live on"
 
     counts = counted(rig, lambda: day(rig.next()))
@@ -198,7 +198,7 @@ def test_a_command_is_carried_out_or_fails_with_a_reason_whatever_call_fails(rig
     """What failed is done by the same command again, and nothing is left half."""
     fresh = rig.next()
     assert rig.send(fresh)
-    wait_for(lambda: rig.shown(fresh), 30)
+    wait_for(lambda: rig.shown(fresh), 90)
     study = 2000 + len(act)
     target = image(study, 1)
 
@@ -229,7 +229,7 @@ def test_a_command_is_carried_out_or_fails_with_a_reason_whatever_call_fails(rig
             rig.acknowledged.pop(target.sop_instance, None)
         if act in ("hold", "delete") and not rig.shown(target):
             assert rig.send(target)
-            wait_for(lambda: rig.shown(target), 30)
+            wait_for(lambda: rig.shown(target), 90)
         if act == "delete":
             rig.acknowledged.pop(target.sop_instance, None)
 
@@ -238,14 +238,14 @@ def test_a_command_is_carried_out_or_fails_with_a_reason_whatever_call_fails(rig
         rig.shim.fired()
         if code:
             wait_for(lambda: command() == 0, 60)
-        wait_for(lambda: logged_in(rig), 30)
+        wait_for(lambda: logged_in(rig), 90)
         if act == "delete":
-            wait_for(lambda: not rig.shown(target), 30)
+            wait_for(lambda: not rig.shown(target), 90)
         prepared()
 
     prepared()
     counts = counted(rig, command)
-    wait_for(lambda: logged_in(rig), 30)
+    wait_for(lambda: logged_in(rig), 90)
     prepared()
     faults = chosen(counts, 0.1)
     came = through(rig, faults, tried)
@@ -274,7 +274,7 @@ def test_a_login_fails_with_a_reason_or_opens_whatever_call_fails(rig: Rig) -> N
         assert answer.status_code == 200 or answer.json()["next_step"]
         rig.shim.fired()
         assert log_in().status_code == 200
-        wait_for(lambda: logged_in(rig), 30)
+        wait_for(lambda: logged_in(rig), 90)
 
     counts = counted(rig, log_in)
     faults = chosen(counts, 0.1)

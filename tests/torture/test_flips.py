@@ -139,7 +139,7 @@ def test_a_box_over_flipped_bits_shows_what_is_whole_and_names_what_is_not(
     try:
         with box.login() as client:
             person = ("--user", OWNER, "--password-file", str(box.password_file))
-            wait_for(lambda: not list((box.state / "inbox").glob("*.age")), 20)
+            wait_for(lambda: not list((box.state / "inbox").glob("*.age")), 60)
             found = check(box, "--deep", *person)
             for path in (*harmed, note):
                 assert any(path.name[:64] in where for where in found), path.name

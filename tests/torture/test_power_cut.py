@@ -113,7 +113,7 @@ def work(box: Practice, shim: Shim) -> None:
         shim.mark(deleting=gone)
         command(box, "study", "delete", study_uid(14), "--yes")
         shim.mark(deleted=gone)
-        wait_for(lambda: not list((box.state / "inbox").glob("*.age")), 20)
+        wait_for(lambda: not list((box.state / "inbox").glob("*.age")), 60)
     box.add(OTHER, "doctor")
     shim.mark(person=OTHER, here=True)
     command(box, "rotate")
@@ -208,7 +208,7 @@ def test_a_box_that_is_started_after_the_cut_shows_every_acknowledged_image(day:
     try:
         with box.login() as client:
             kept = {uid for uid, _ in told.stored if uid not in told.deleting | told.deleted}
-            wait_for(lambda: kept <= images(client).keys(), 30)
+            wait_for(lambda: kept <= images(client).keys(), 90)
             shown = images(client)
             for uid in kept:
                 offset = split(shown[uid])[1]
