@@ -64,7 +64,9 @@ def stored_frames(entry: Entry, contents: Contents, numbers: Sequence[int]) -> l
     """Return frames as they are stored, numbered from 1; :class:`NotFound` for one that does not exist."""
     _, bulk = pixel_bulk(entry)
     if any(number > entry.frames for number in numbers):
-        raise NotFound(f"There is no such frame; the last one of this object is {entry.frames}.", "Ask for one of them.")
+        raise NotFound(
+            f"There is no such frame; the last one of this object is {entry.frames}.", "Ask for one of them."
+        )
     if bulk.fragments is None:
         return [_native(entry, contents, bulk, number - 1) for number in numbers]
     attributes = entry.attributes
