@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import mmap
@@ -55,8 +56,9 @@ class Record:
 @functools.cache
 def library() -> Path:
     """Return the compiled library."""
-    directory = Path(tempfile.mkdtemp(prefix="negatoscope-shim-"))
-    built = directory / "shim.so"
+    directory = tempfile.TemporaryDirectory(prefix="negatoscope-shim-")
+    atexit.register(directory.cleanup)
+    built = Path(directory.name) / "shim.so"
     subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", built, SOURCE], check=True)
     return built
 
