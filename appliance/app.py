@@ -129,6 +129,24 @@ def run_web(settings: Settings) -> None:
     server.run(sockets=[listener])
 
 
+def run_netd(settings: Settings) -> None:
+    """Hold the tunnel and the firewall, or stand in for them (NEGATO_TUNNEL)."""
+    from appliance.netd.fake import FakeTunnel
+    from appliance.netd.server import serve
+    from appliance.netd.server_key import ServerKey
+
+    _begin("netd")
+    no_dumps()
+    paths = _state(settings)
+    tunnel = FakeTunnel(ServerKey(paths), settings.wireguard_port)
+    listener = sockets.handed_down() or sockets.listen(RunPaths(settings.run_root).netd)
+    over = threading.Event()
+    _on_stop(over.set)
+    tunnel.start()
+    _ready("netd")
+    serve(listener, tunnel, sockets.callers(), over)
+
+
 def openapi_schema() -> dict[str, Any]:
     """Return the OpenAPI schema of every route."""
     return _web(Settings(state=Path("/nonexistent"))).app.openapi()

@@ -61,8 +61,9 @@ def _fill(
     params: Argon2Params,
     moment: datetime,
 ) -> None:
-    for directory in (paths.slots, paths.audit):
+    for directory in (paths.slots, paths.audit, paths.box_keys):
         directory.mkdir(mode=0o750, parents=True)
+    paths.netd.mkdir(mode=0o700)
     make_shelves(paths)
     people = People(paths.system_db)
     people.create()
@@ -71,6 +72,7 @@ def _fill(
     paper, identity = Identity.generate(), Identity.generate()
     readers = [Reader(person.id, identity.recipient())]
     make_epoch(paths, 1, {"notes": readers, "images": readers}, paper.recipient())
+    write_key_file(paths.paper_recipient, f"{paper.recipient()}\n".encode("ascii"))
     add_slot(paths, person.id, passphrase_bytes(passphrase), identity, params)
     write_key_file(paths.index_key, seal(secrets.token_bytes(32), [current_epoch(paths).notes]))
     record(paths, moment, "cli:archive:init", by=person.id, argon2id=asdict(params))
