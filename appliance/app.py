@@ -132,13 +132,23 @@ def run_web(settings: Settings) -> None:
 def run_netd(settings: Settings) -> None:
     """Hold the tunnel and the firewall, or stand in for them (NEGATO_TUNNEL)."""
     from appliance.netd.fake import FakeTunnel
+    from appliance.netd.real import RealTunnel
     from appliance.netd.server import serve
     from appliance.netd.server_key import ServerKey
+    from appliance.netd.tunnel import Tunnel
 
     _begin("netd")
     no_dumps()
     paths = _state(settings)
-    tunnel = FakeTunnel(ServerKey(paths), settings.wireguard_port)
+    key, port = ServerKey(paths), settings.wireguard_port
+    tunnel: Tunnel
+    match settings.tunnel:
+        case "real":
+            tunnel = RealTunnel(paths, key, port)
+        case "fake":
+            tunnel = FakeTunnel(key, port)
+        case "none":
+            raise EnvironmentProblem("There is no tunnel here.", "Set NEGATO_TUNNEL=real, or fake to try it out.")
     listener = sockets.handed_down() or sockets.listen(RunPaths(settings.run_root).netd)
     over = threading.Event()
     _on_stop(over.set)
