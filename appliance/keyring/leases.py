@@ -39,6 +39,7 @@ class Caller:
 class Lease:
     """The right of one caller: a person who logged in, a ticket that one issued, or the appliance's own work.
 
+    ``device`` is where the person logged in, an id, empty for the box itself; the lease is good there alone.
     ``scope`` holds the opaque keys of the studies it reaches, ``None`` for all of them. A lease on notes reaches no
     study, whatever its scope.
     """
@@ -51,6 +52,7 @@ class Lease:
     idle_ends: float
     caller: Caller
     scope: frozenset[str] | None = None
+    device: str = ""
 
     def objection(self, purpose: str, study: str) -> str:
         """Return why this lease does not cover a read, empty when it does."""
@@ -81,10 +83,10 @@ class LeaseTable:
         self._leases: dict[bytes, Lease] = {}
         self._ended: OrderedDict[bytes, Lease] = OrderedDict()
 
-    def open_person(self, person: str, caller: Caller, now: float) -> tuple[str, Lease]:
+    def open_person(self, person: str, caller: Caller, now: float, device: str = "") -> tuple[str, Lease]:
         """Open a lease on all studies for somebody whose slot was just opened; return its token."""
         ends, idle_ends = now + self._longest, now + self._idle
-        return self._open(Lease(_name(), person, "person", PERSON_PURPOSES, ends, idle_ends, caller))
+        return self._open(Lease(_name(), person, "person", PERSON_PURPOSES, ends, idle_ends, caller, device=device))
 
     def open_ticket(self, issuer: Lease, studies: Iterable[str], now: float) -> tuple[str, Lease]:
         """Open a lease on some studies, to view only, in the name of the person who issues it.
@@ -94,8 +96,9 @@ class LeaseTable:
         if issuer.kind != "person" or issuer.scope is not None:
             raise Refused("This session may issue no ticket.", "Ask the owner of the box.")
         scope = frozenset(studies)
+        ends, device = issuer.ends, issuer.device
         return self._open(
-            Lease(_name(), issuer.person, "ticket", TICKET_PURPOSES, issuer.ends, issuer.ends, issuer.caller, scope)
+            Lease(_name(), issuer.person, "ticket", TICKET_PURPOSES, ends, ends, issuer.caller, scope, device)
         )
 
     def open_job(self, caller: Caller, now: float) -> tuple[str, Lease]:
@@ -138,6 +141,18 @@ class LeaseTable:
             return None
         self._drop(_digest(token))
         return lease
+
+    def end_device(self, device: str) -> list[Lease]:
+        """End every lease that was opened on a device; return them."""
+        found = {digest: lease for digest, lease in self._leases.items() if lease.device == device}
+        for digest in found:
+            self._drop(digest)
+        return list(found.values())
+
+    def has(self, person: str, now: float) -> bool:
+        """Return whether somebody's own lease lives."""
+        self.expire(now)
+        return any(lease.kind == "person" and lease.person == person for lease in self._leases.values())
 
     def end_all(self) -> None:
         """End every lease."""

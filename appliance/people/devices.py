@@ -1,4 +1,4 @@
-"""The devices, the equipment and the tunnel in system.db: rows in, rows out; what may be written is decided elsewhere."""
+"""The devices, the equipment and the tunnel in system.db: rows in, rows out. What may be written is not decided here."""
 
 from __future__ import annotations
 
