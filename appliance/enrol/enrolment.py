@@ -15,6 +15,7 @@ from typing import Protocol
 from appliance.clock import stamp
 from appliance.enrol import claims, life
 from appliance.enrol.allot import addresses, require_new_key
+from appliance.enrol.endpoints import Endpoints
 from appliance.enrol.handed import HandedTunnel, hand_out
 from appliance.enrol.netd import NetdClient
 from appliance.enrol.senders import Equipment, equipment, require_ae_title, require_local, require_room
@@ -57,13 +58,21 @@ class Seen:
     device: Device
     peer: PeerStatus | None
 
+    @property
+    def last_seen(self) -> int:
+        """Return when the device was last heard of as system.db has it, in Unix seconds, 0 for never."""
+        return int(datetime.fromisoformat(self.device.last_seen).timestamp()) if self.device.last_seen else 0
+
 
 class Enrolment:
     """Invites, pauses, revokes. Safe to share between threads and processes."""
 
-    def __init__(self, devices: Devices, netd: NetdClient, listen_port: int, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, devices: Devices, netd: NetdClient, endpoints: Endpoints, listen_port: int, clock: Callable[[], datetime]
+    ) -> None:
         self._devices = devices
         self._netd = netd
+        self._endpoints = endpoints
         self._port = listen_port
         self._clock = clock
 
@@ -87,7 +96,7 @@ class Enrolment:
         and not kept. Raises :class:`BadInput` for a full tunnel, a bad name or kind, a key that another device has.
         """
         kept_kind, kept_name, moment = life.require_kind(kind), tidy(name), self._clock()
-        tunnel, box_key = self.tunnel(), self._netd.server_public_key()
+        tunnel, box_key = self.endpoints(), self._netd.server_public_key()
         private_key = OWN_KEY if public_key else new_private_key()
         given = public_key or public_key_of(private_key)
         fresh = Device(
@@ -194,14 +203,18 @@ class Enrolment:
 
         return self._devices.change(device, arrive)
 
-    def claim(self, hand: Hand, device: str) -> str:
-        """Claim the browser that asks from a device; return its secret. A second claim is refused and alarms."""
+    def claim(self, hand: Hand, device: str, share: Callable[[str], None] = lambda _secret: None) -> str:
+        """Claim the browser that asks from a device; return its secret. A second claim is refused and alarms.
+
+        ``share`` lets the holder of the secret have the person's half of the key, and may refuse.
+        """
         secret, now = claims.new_secret(), stamp(self._clock())
         found = self._devices.by_id(device)
         if not life.may_claim(found, now):
             hand.note("claim_refused", device, found.person)
             self._devices.change(device, lambda row: setattr(row, "suspicious", True))
         else:
+            share(secret)
             hand.note("claim", device, found.person)
         self._devices.change(device, lambda row: claims.claim(row, secret, now))
         return secret
@@ -210,6 +223,11 @@ class Enrolment:
         """Give the claimed browser a fresh secret; :class:`NotClaimed` for another one."""
         now = stamp(self._clock())
         return self._devices.change(device, lambda row: claims.renew(row, shown, fresh, now))
+
+    def has_open_invitation(self) -> bool:
+        """Return whether a device may still be seen for the first time."""
+        now = stamp(self._clock())
+        return any(device.state == "invited" and not life.is_over(device, now) for device in self._devices.all())
 
     def listing(self) -> list[Seen]:
         """Return every device that is not revoked, with what netd says of it; without netd, with nothing."""
@@ -240,6 +258,10 @@ class Enrolment:
         self._devices.decide(sender, check)
         self.apply()
 
+    def endpoints(self) -> Tunnel:
+        """Return the box's place in the tunnel with the endpoints that new devices would be told."""
+        return self._endpoints.fill(self.tunnel())
+
     def set_endpoints(self, outside: str | None, inside: str | None) -> Tunnel:
         """Write down where devices find the box; ``None`` leaves one as it is, an empty text forgets it."""
         for text, where in ((outside, "outside"), (inside, "cabinet")):
@@ -268,12 +290,9 @@ def _step(act: life.Act) -> Callable[[Device], None]:
 
 
 def _revoke(row: Device) -> None:
-    row.state, row.invitation_ends = life.after(row.state, "revoke"), ""
+    row.state, row.invitation_ends, row.preshared_key = life.after(row.state, "revoke"), "", ""
     claims.forget(row)
 
 
 def _is_news(device: Device, handshake: int) -> bool:
-    if not handshake:
-        return False
-    known = datetime.fromisoformat(device.last_seen).timestamp() if device.last_seen else 0.0
-    return handshake - known > SEEN_SECONDS
+    return handshake - Seen(device, None).last_seen > SEEN_SECONDS

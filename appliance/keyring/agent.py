@@ -75,6 +75,7 @@ class Agent:
             "device": Verb(
                 self._devices.note, {"act": str, "device": str, "person": str}, {"token": str, "reason": str}
             ),
+            "half": Verb(self._devices.half, {"person": str}),
             "end_device": Verb(self._devices.end_device, {"device": str, "person": str}),
             "approve": Verb(self._devices.approve, {"token": str}),
             "claim": Verb(

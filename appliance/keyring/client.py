@@ -123,6 +123,10 @@ class AgentClient:
         """End every session on a device; with ``person``, take that person's half of a slot from it."""
         self._call("end_device", device=device, person=person)
 
+    def needs_half(self, person: str) -> bool:
+        """Return whether somebody's slot needs the half that a claimed browser holds."""
+        return bool(self._call("half", person=person)["needed"])
+
     def approve(self, token: str) -> str:
         """Return a short code with which a further browser of the person behind ``token`` can be claimed."""
         return str(self._call("approve", token=token)["code"])

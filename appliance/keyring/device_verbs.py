@@ -83,6 +83,10 @@ class DeviceVerbs:
         self._after_end()
         return {}
 
+    def half(self, _caller: Caller, person: str) -> dict[str, Any]:
+        """Tell whether somebody's slot needs a device's half."""
+        return {"needed": self._halves.needs_half(person)}
+
     def approve(self, caller: Caller, token: str) -> dict[str, Any]:
         """Give somebody who is logged in a short code, with which a further browser of theirs gets the half."""
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""The devices, the equipment and the tunnel in system.db: rows in, rows out. What may be written is not decided here."""
+"""The devices, the equipment and the tunnel in system.db: rows in, rows out. What may be written is decided above."""
 
 from __future__ import annotations
 
