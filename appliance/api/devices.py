@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from appliance.api.acting import Acting
 from appliance.api.gate import Gate
 from appliance.enrol.enrolment import Enrolment, Invited, Seen
-from appliance.enrol.handed import apple_profile
 from appliance.errors import NotFound
 from appliance.network.qr import qr_svg
 from appliance.network.wireguard_config import OWN_KEY
@@ -158,10 +157,11 @@ def devices_router(
         if found is None or found.left_at:
             raise NotFound("This person is not known.")
         invited = enrolment.invite(
-            actor.hand, person, invitation.name, invitation.kind, invitation.public_key, invitation.days
-        )
+            actor.hand, person, invitation.name, invitation.kind, invitation.public_key, invitation.days,
+            invitation.wifi,
+        )  # fmt: skip
         on_change()
-        return _handed(invited, shown(Seen(invited.device, None), reader), invitation.wifi)
+        return _handed(invited, shown(Seen(invited.device, None), reader))
 
     @router.patch("/api/devices/{device}", status_code=204)
     def rename(device: str, change: Name, reader: Reader = Depends(gate.reader)) -> Response:
@@ -204,11 +204,14 @@ def _device(seen: Seen, names: dict[str, str], reader: str) -> Device:
     )  # fmt: skip
 
 
-def _handed(invited: Invited, device: Device, wifi: list[str]) -> Handed:
+def _handed(invited: Invited, device: Device) -> Handed:
     made_here = all(OWN_KEY not in one.text for one in invited.tunnels)
     tunnels = [
-        Tunnel(place=t.place, name=t.name, text=t.text, qr=qr_svg(t.text).decode() if made_here else "")
-        for t in invited.tunnels
+        Tunnel(place=t.place, name=t.name, text=t.text, qr=_drawn(t.text) if made_here else "") for t in invited.tunnels
     ]
-    profile = apple_profile(invited.tunnels, invited.device, wifi).decode()
-    return Handed(device=device, tunnels=tunnels, profile=profile)
+    return Handed(device=device, tunnels=tunnels, profile=invited.profile.decode())
+
+
+def _drawn(text: str) -> str:
+    """Return a code as an SVG element, without the head of an XML file."""
+    return "<svg" + qr_svg(text).decode().partition("<svg")[2]

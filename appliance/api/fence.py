@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from appliance.api.errors import answer_error
 from appliance.api.visitors import Visitors
-from appliance.errors import NegatoError, Refused
+from appliance.errors import NegatoError, NotLoggedIn, Refused
 
 # What the recovery sheet's tunnel reaches; pages are files and tell nothing.
 RECOVERY = frozenset({"/healthz", "/api/status", "/api/session/device", "/api/recovery"})
@@ -31,8 +31,14 @@ class Fence:
             return
         path = scope["path"]
         data = path.startswith(("/api/", "/dicom-web"))
-        if where.place == "elsewhere" or (where.place == "recovery" and data and path not in RECOVERY):
-            refusal = Refused("This address may not ask for that.", "Use a device that was let in.")
-            await answer_error(refusal)(scope, receive, send)
+        if where.place == "elsewhere":
+            await answer_error(NotLoggedIn("Nobody is let in at this address.", "Use a device that was let in."))(
+                scope, receive, send
+            )
+            return
+        if where.place == "recovery" and data and path not in RECOVERY:
+            await answer_error(Refused("The recovery sheet's tunnel leads to its own page alone."))(
+                scope, receive, send
+            )
             return
         await self._app(scope, receive, send)

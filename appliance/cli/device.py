@@ -51,19 +51,17 @@ def add(
 
     With --cabinet a second tunnel with the same key is shown, and its files get -cabinet in their names.
     """
-    from appliance.enrol.handed import apple_profile
-
     _suffixes((qr, (".png", ".svg")), (out, (".conf",)), (profile, (".mobileconfig",)))
     with enrolment_desk(state) as desk:
         whose = desk.person(person)
         for file in (qr, out, profile):
             _free(file, cabinet and file is not profile)
-        invited = desk.enrolment.invite(desk.hand, whose, name, kind, public_key, days)
+        invited = desk.enrolment.invite(desk.hand, whose, name, kind, public_key, days, wifi or ())
         shown = invited.tunnels if cabinet else invited.tunnels[:1]
         for number, tunnel in enumerate(shown):
             _hand_out(tunnel, _beside(qr, number), _beside(out, number), quiet=as_json, own_key=bool(public_key))
         if profile is not None:
-            _write(profile, apple_profile(invited.tunnels, invited.device, wifi or ()))
+            _write(profile, invited.profile)
         url = f"http://{desk.enrolment.tunnel().ipv4.partition('/')[0]}/"
         if as_json:
             print(json.dumps(_told(invited, url)), flush=True)

@@ -7,8 +7,8 @@ before netd hears of it; who goes is taken from the tunnel before anything else 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from appliance.clock import stamp
 from appliance.enrol import claims, life
 from appliance.enrol.allot import addresses, require_new_key
 from appliance.enrol.endpoints import Endpoints
-from appliance.enrol.handed import HandedTunnel, hand_out
+from appliance.enrol.handed import HandedTunnel, apple_profile, hand_out
 from appliance.enrol.netd import NetdClient
 from appliance.enrol.senders import Equipment, equipment, require_ae_title, require_local, require_room
 from appliance.enrol.wanted import interfaces, new_tunnel, wanted
@@ -45,10 +45,14 @@ class Hand(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """A device that was just invited, and what it is given; nobody can ask for that again."""
+    """A device that was just invited, and what it is given; nobody can ask for that again.
+
+    ``profile`` is the tunnels for Apple's devices.
+    """
 
     device: Device
     tunnels: list[HandedTunnel]
+    profile: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +92,21 @@ class Enrolment:
         return self._netd.apply(wanted(tunnel, self._devices.all(), self._devices.senders(), self._port, now))
 
     def invite(
-        self, hand: Hand, person: str, name: str, kind: str, public_key: str = "", days: int = 0, reach: str = "pages"
+        self,
+        hand: Hand,
+        person: str,
+        name: str,
+        kind: str,
+        public_key: str = "",
+        days: int = 0,
+        wifi: Sequence[str] = (),
+        reach: str = "pages",
     ) -> Invited:
         """Let a device in for ten minutes, in which it must be seen.
 
         ``public_key`` is that of a key which the device made itself; without one a key is made here, handed out once
-        and not kept. Raises :class:`BadInput` for a full tunnel, a bad name or kind, a key that another device has.
+        and not kept. ``wifi`` names the practice's own networks, for Apple's devices. :class:`BadInput` for a full
+        tunnel, a bad name or kind, a key that another device has.
         """
         kept_kind, kept_name, moment = life.require_kind(kind), tidy(name), self._clock()
         tunnel, box_key = self.endpoints(), self._netd.server_public_key()
@@ -105,13 +118,16 @@ class Enrolment:
             invitation_ends=stamp(moment + life.INVITATION), expires=life.expiry(days, moment),
         )  # fmt: skip
 
+        tunnels: list[HandedTunnel] = []
+
         def place(others: object) -> Device:
             rows = list(others)  # type: ignore[call-overload]
             require_new_key(given, box_key, rows)
             ipv4, ipv6 = addresses(*interfaces(tunnel), rows)
             fresh.ipv4, fresh.ipv6 = str(ipv4), str(ipv6)
             # What cannot be handed out must not be invited; and the record comes before the row.
-            hand_out(fresh, tunnel, box_key, private_key)
+            tunnels.extend(hand_out(fresh, tunnel, box_key, private_key))
+            apple_profile(tunnels, fresh, wifi)
             hand.note("invite", fresh.id, person)
             return fresh
 
@@ -122,7 +138,7 @@ class Enrolment:
             # An invitation that the tunnel does not know would be shown for nothing.
             self._devices.change(added.id, _revoke)
             raise
-        return Invited(added, hand_out(added, tunnel, box_key, private_key))
+        return Invited(added, tunnels, apple_profile(tunnels, added, wifi))
 
     def pause(self, hand: Hand, device: str) -> Device:
         """Let a device out until it is resumed; its sessions end, its browser stays claimed."""
