@@ -33,10 +33,10 @@ class Place(BaseModel):
     """
 
     place: Literal["box", "device", "recovery"]
-    device: str = ""
-    person: str = ""
-    claim: Literal["none", "open", "this", "other", "over"] = "none"
-    approval: bool = False
+    device: str
+    person: str
+    claim: Literal["none", "open", "this", "other", "over"]
+    approval: bool
 
 
 class Claim(BaseModel):
@@ -73,10 +73,9 @@ def claim_router(
     async def place(request: Request) -> Place:
         """Tell on which device this page is open and whether its browser was let in."""
         where = await here(request)
-        if where.device is None:
-            return Place(place="box")
-        if where.place == "recovery":
-            return Place(place="recovery")
+        if where.device is None or where.place == "recovery":
+            kind: Literal["box", "recovery"] = "recovery" if where.place == "recovery" else "box"
+            return Place(place=kind, device="", person="", claim="none", approval=False)
         person = await asyncio.to_thread(people.by_id, where.device.person)
         state = _claim_state(where.device, shown_secret(request))
         approval = state == "open" and await asyncio.to_thread(agent.needs_half, where.device.person)

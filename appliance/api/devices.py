@@ -90,9 +90,10 @@ class Tunnel(BaseModel):
 
 
 class Handed(BaseModel):
-    """A device that was just invited, with what it is given: shown once, kept nowhere."""
+    """A device that was just invited, with what it is given: shown once, kept nowhere. ``url`` is the first page."""
 
     device: Device
+    url: str
     tunnels: list[Tunnel]
     profile: str
 
@@ -161,7 +162,8 @@ def devices_router(
             invitation.wifi,
         )  # fmt: skip
         on_change()
-        return _handed(invited, shown(Seen(invited.device, None), reader))
+        url = f"http://{enrolment.tunnel().ipv4.partition('/')[0]}/"
+        return _handed(invited, shown(Seen(invited.device, None), reader), url)
 
     @router.patch("/api/devices/{device}", status_code=204)
     def rename(device: str, change: Name, reader: Reader = Depends(gate.reader)) -> Response:
@@ -204,12 +206,12 @@ def _device(seen: Seen, names: dict[str, str], reader: str) -> Device:
     )  # fmt: skip
 
 
-def _handed(invited: Invited, device: Device) -> Handed:
+def _handed(invited: Invited, device: Device, url: str) -> Handed:
     made_here = all(OWN_KEY not in one.text for one in invited.tunnels)
     tunnels = [
         Tunnel(place=t.place, name=t.name, text=t.text, qr=_drawn(t.text) if made_here else "") for t in invited.tunnels
     ]
-    return Handed(device=device, tunnels=tunnels, profile=invited.profile.decode())
+    return Handed(device=device, url=url, tunnels=tunnels, profile=invited.profile.decode())
 
 
 def _drawn(text: str) -> str:
