@@ -6,6 +6,7 @@ real tunnel adds, that nobody else can ask from it, is shown in the lab.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import itertools
 import json
@@ -20,6 +21,7 @@ from typing import Any
 import httpx
 
 from tests.box import Box
+from tests.netd_simulator import NetdSimulator, simulated_netd
 
 CLONE_NEWNET = 0x40000000
 _numbers = itertools.count()
@@ -49,6 +51,7 @@ class TunnelledBox(Box):
         self.prefix = ("ip", "netns", "exec", namespace)
         self.listen = "0.0.0.0"
         self._addresses: set[str] = set()
+        self.netd: NetdSimulator | None = None
 
     def client(self) -> httpx.Client:
         """Return a client at the box itself."""
@@ -57,11 +60,22 @@ class TunnelledBox(Box):
     def at(self, address: str) -> httpx.Client:
         """Return a fresh browser on the device with this address, or of a stranger's."""
         box = self.tunnel_address()
-        for one in {address, box} - self._addresses:
-            subprocess.run(["ip", "-n", self.namespace, "addr", "add", f"{one}/32", "dev", "lo"], check=True)
-            self._addresses.add(one)
+        self._have(address, box)
         inside = _Inside(self.namespace, address)
         return httpx.Client(base_url=f"http://{box}:{self.http_port}", timeout=60, transport=inside)
+
+    def from_device(self, address: str) -> str:
+        """Return the box's address for a browser; whoever asks it from now on in the namespace has ``address``."""
+        box = self.tunnel_address()
+        self._have(address, box)
+        way = ["local", box, "dev", "lo", "table", "local", "src", address]
+        subprocess.run(["ip", "-n", self.namespace, "route", "replace", *way], check=True)
+        return f"http://{box}:{self.http_port}"
+
+    def _have(self, *addresses: str) -> None:
+        for one in {*addresses} - self._addresses:
+            subprocess.run(["ip", "-n", self.namespace, "addr", "add", f"{one}/32", "dev", "lo"], check=True)
+            self._addresses.add(one)
 
     def tunnel_address(self) -> str:
         """Return the box's own address in the tunnel."""
@@ -93,20 +107,24 @@ class TunnelledBox(Box):
 
 
 @contextmanager
-def tunnelled(root: Path, **settings: str) -> Iterator[TunnelledBox]:
-    """Yield a started box in a namespace of its own; both are gone afterwards."""
+def tunnelled(root: Path, simulated: bool = False, **settings: str) -> Iterator[TunnelledBox]:
+    """Yield a started box in a namespace of its own; both are gone afterwards.
+
+    ``simulated``: netd is the test's own, as ``box.netd``, instead of the appliance's stand-in.
+    """
     namespace = f"negatoscope-enrol-{os.getpid()}-{next(_numbers)}"
     subprocess.run(["ip", "netns", "add", namespace], check=True)
     try:
         subprocess.run(["ip", "-n", namespace, "link", "set", "lo", "up"], check=True)
         box = TunnelledBox(root, namespace, **settings)
         box.init()
-        box.start()
-        try:
+        with contextlib.ExitStack() as stack:
+            box.start()
+            stack.callback(box.stop)
+            if simulated:  # Another listener under the same name: from here on nobody finds the stand-in.
+                box.netd = stack.enter_context(simulated_netd(box.state / "run/netd.sock"))
             box.command("device", "endpoint", "--outside", "box.example.org:51820", "--cabinet", "192.168.1.10:51820")
             yield box
-        finally:
-            box.stop()
     finally:
         subprocess.run(["ip", "netns", "delete", namespace], check=False)
 

@@ -179,7 +179,7 @@ def test_a_second_claim_is_refused_and_alarms(box: TunnelledBox, desk: httpx.Cli
 
 
 def test_a_browser_is_good_on_its_own_device_and_for_its_own_person(box: TunnelledBox, desk: httpx.Client) -> None:
-    one, browser = let_in(box, OWNER, "Un")
+    _, browser = let_in(box, OWNER, "Un")
     other, _ = let_in(box, OWNER, "Autre")
     log_in(browser, DOCTOR, SECRET, 401)
     log_in(browser, OWNER, PASSPHRASE)
