@@ -190,6 +190,7 @@ def _web(settings: Settings) -> _Web:
     from appliance.api.gate import Gate
     from appliance.api.hand import AgentHand
     from appliance.api.pages import page_directory
+    from appliance.api.recovery import recovery_router
     from appliance.api.session import session_router
     from appliance.api.studies import studies_router
     from appliance.api.visitors import Visitors
@@ -245,6 +246,7 @@ def _web(settings: Settings) -> _Web:
         session_router(gate, agent, people, visitors, enrolment, hand, desk.wait_open, reading.forget),
         devices_router(gate, acting, enrolment, people, changed),
         equipment_router(gate, acting, enrolment, changed),
+        recovery_router(visitors, enrolment, agent, people, ended, changed),
         events_router(gate, agent, events),
         studies_router(gate, desk.index),
         frames_router(gate, desk.index, pictures),

@@ -129,7 +129,7 @@ def devices_router(
 
     def shown(seen: Seen, reader: Reader) -> Device:
         names = {person.id: person.name for person in people.everybody()}
-        return _device(seen, names, reader.person)
+        return shown_device(seen, names, reader.person)
 
     @router.get("/api/people")
     def everybody(reader: Reader = Depends(gate.reader)) -> list[Somebody]:
@@ -146,7 +146,7 @@ def devices_router(
         names = {person.id: person.name for person in people.everybody()}
         found = [seen for seen in enrolment.listing() if every or seen.device.person == actor.person.id]
         found = [seen for seen in found if seen.device.reach == "pages"]
-        return Listing(devices=[_device(seen, names, actor.person.id) for seen in found], all=every)
+        return Listing(devices=[shown_device(seen, names, actor.person.id) for seen in found], all=every)
 
     @router.post("/api/devices", status_code=201)
     def invite(invitation: Invitation, reader: Reader = Depends(gate.reader)) -> Handed:
@@ -163,7 +163,7 @@ def devices_router(
         )  # fmt: skip
         on_change()
         url = f"http://{enrolment.tunnel().ipv4.partition('/')[0]}/"
-        return _handed(invited, shown(Seen(invited.device, None), reader), url)
+        return handed_out(invited, shown(Seen(invited.device, None), reader), url)
 
     @router.patch("/api/devices/{device}", status_code=204)
     def rename(device: str, change: Name, reader: Reader = Depends(gate.reader)) -> Response:
@@ -193,7 +193,8 @@ def devices_router(
     return router
 
 
-def _device(seen: Seen, names: dict[str, str], reader: str) -> Device:
+def shown_device(seen: Seen, names: dict[str, str], reader: str) -> Device:
+    """Return a device as pages see it; ``names`` are people's by their ids, ``reader`` the id of who looks."""
     row, peer = seen.device, seen.peer
     known: dict[str, Any] = {"kind": row.kind, "state": row.state}  # One of the literals, or it is no answer of ours.
     return Device(
@@ -206,7 +207,8 @@ def _device(seen: Seen, names: dict[str, str], reader: str) -> Device:
     )  # fmt: skip
 
 
-def _handed(invited: Invited, device: Device, url: str) -> Handed:
+def handed_out(invited: Invited, device: Device, url: str) -> Handed:
+    """Return what a device is given as pages show it."""
     made_here = all(OWN_KEY not in one.text for one in invited.tunnels)
     tunnels = [
         Tunnel(place=t.place, name=t.name, text=t.text, qr=_drawn(t.text) if made_here else "") for t in invited.tunnels

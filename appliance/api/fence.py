@@ -9,7 +9,7 @@ from appliance.api.visitors import Visitors
 from appliance.errors import NegatoError, NotLoggedIn, Refused
 
 # What the recovery sheet's tunnel reaches; pages are files and tell nothing.
-RECOVERY = frozenset({"/healthz", "/api/status", "/api/session/device", "/api/recovery"})
+RECOVERY = frozenset({"/healthz", "/api/status", "/api/session/device", "/api/recovery", "/api/recovery/device"})
 
 
 class Fence:

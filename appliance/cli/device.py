@@ -127,6 +127,29 @@ def reopen(device: Named, state: State = None) -> None:
 
 
 @app.command()
+def recovery(
+    out: Annotated[
+        Path, typer.Option(help="New file for the page of the emergency tunnel: .pdf to print it, or .txt.")
+    ],
+    state: State = None,
+) -> None:
+    """Make the recovery sheet's emergency tunnel anew, after the box's address changed for example.
+
+    The page goes to the sheet in the safe; the tunnel of the page before leads nowhere from now on.
+    """
+    from appliance.upkeep.recovery_kit import tunnel_page
+    from appliance.upkeep.recovery_pdf import tunnel_as_pdf
+
+    _suffixes((out, (".pdf", ".txt")))
+    _free(out, False)
+    with enrolment_desk(state) as desk:
+        text = desk.enrolment.renew_emergency(desk.hand)[0].text
+    render = tunnel_as_pdf if out.suffix.lower() == ".pdf" else tunnel_page
+    _write(out, render(text, clock.now()))
+    print(f"Print {out}, put it to the recovery sheet, then delete the file.")
+
+
+@app.command()
 def endpoint(
     outside: Annotated[str | None, typer.Option(help="HOST:PORT at which the internet reaches the box.")] = None,
     cabinet: Annotated[str | None, typer.Option(help="HOST:PORT of the box on the practice's network.")] = None,

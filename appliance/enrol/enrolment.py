@@ -15,6 +15,7 @@ from typing import Protocol
 from appliance.clock import stamp
 from appliance.enrol import claims, life
 from appliance.enrol.allot import addresses, require_new_key
+from appliance.enrol.emergency import renew_emergency
 from appliance.enrol.endpoints import Endpoints
 from appliance.enrol.handed import HandedTunnel, apple_profile, hand_out
 from appliance.enrol.netd import NetdClient
@@ -139,6 +140,14 @@ class Enrolment:
             self._devices.change(added.id, _revoke)
             raise
         return Invited(added, tunnels, apple_profile(tunnels, added, wifi))
+
+    def renew_emergency(self, hand: Hand) -> list[HandedTunnel]:
+        """Make the recovery sheet's own peer anew; the one of an older sheet is out."""
+        tunnel, box_key = self.endpoints(), self._netd.server_public_key()
+        hand.note("invite", "", "", "recovery sheet")
+        handed = renew_emergency(self._devices, tunnel, box_key, self._clock())
+        self.apply()
+        return handed
 
     def pause(self, hand: Hand, device: str) -> Device:
         """Let a device out until it is resumed; its sessions end, its browser stays claimed."""

@@ -56,7 +56,7 @@ class Agent:
         self.changed = threading.Condition()
         self.over = threading.Event()
         self._door = Door(log, self.over)
-        self._devices = DeviceVerbs(log, leases, self._lock, self._door, self._halves, self._after_end)
+        self._devices = DeviceVerbs(paths, log, leases, self._lock, self._door, self._halves, self._after_end)
         self._verbs = {
             "status": Verb(self.status, {}),
             "login": Verb(
@@ -77,6 +77,7 @@ class Agent:
             ),
             "half": Verb(self._devices.half, {"person": str}),
             "end_device": Verb(self._devices.end_device, {"device": str, "person": str}),
+            "recover": Verb(self._devices.recover, {"paper": str}),
             "approve": Verb(self._devices.approve, {"token": str}),
             "claim": Verb(
                 self._devices.claim, {"person": str, "passphrase": str, "code": str, "device": str, "fresh": str}

@@ -127,6 +127,10 @@ class AgentClient:
         """Return whether somebody's slot needs the half that a claimed browser holds."""
         return bool(self._call("half", person=person)["needed"])
 
+    def recover(self, paper: str) -> str:
+        """Return a token for devices alone in exchange for the paper key; :class:`Refused` for any other text."""
+        return str(self._call("recover", paper=paper)["token"])
+
     def approve(self, token: str) -> str:
         """Return a short code with which a further browser of the person behind ``token`` can be claimed."""
         return str(self._call("approve", token=token)["code"])

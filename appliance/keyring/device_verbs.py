@@ -15,6 +15,8 @@ from appliance.keyring.approvals import Approvals
 from appliance.keyring.door import Door
 from appliance.keyring.halves import Halves
 from appliance.keyring.leases import Caller, Lease, LeaseTable
+from appliance.keyring.paper import require_paper_key
+from appliance.paths import StatePaths
 
 # What people do with devices and equipment, and what happens of itself.
 DEVICE_ACTS = frozenset(
@@ -22,6 +24,8 @@ DEVICE_ACTS = frozenset(
 )
 DEVICE_EVENTS = frozenset({"seen", "expired", "claim", "claim_refused", "other_browser"})
 LONGEST_REASON = 64
+# Whose wrong guesses those of the paper key are counted as; nobody's id.
+PAPER = "paper"
 _DEVICE = re.compile(r"[0-9a-f]{16}|")
 
 
@@ -30,6 +34,7 @@ class DeviceVerbs:
 
     def __init__(
         self,
+        paths: StatePaths,
         log: AuditLog,
         leases: LeaseTable,
         lock: threading.Lock,
@@ -38,6 +43,7 @@ class DeviceVerbs:
         after_end: Callable[[], None],
     ) -> None:
         """``lock`` guards ``leases``; ``after_end`` is called when sessions ended, without it."""
+        self._paths = paths
         self._log = log
         self._leases = leases
         self._lock = lock
@@ -61,10 +67,10 @@ class DeviceVerbs:
         if token:
             with self._lock:
                 lease = self._leases.use(token, caller, time.monotonic())
-            if lease.kind != "person":
+            if lease.kind not in ("person", "recovery"):
                 self._refuse(lease)
                 raise Refused("This session may change no device.", "Ask the owner of the box.")
-            told |= {"by": lease.person, "lease": lease.id}
+            told |= {"by": lease.person or "paper key", "lease": lease.id}
         self._log.append(clock.now(), f"keyagent:device:{act}", **{name: said for name, said in told.items() if said})
         return {}
 
@@ -124,6 +130,15 @@ class DeviceVerbs:
             self._door.open(person, lambda: self._halves.shorten(person, passphrase, password, lease.device, shown))
         self._log.append(clock.now(), "keyagent:person:password", person=person, lease=lease.id, device=lease.device)
         return {}
+
+    def recover(self, caller: Caller, paper: str) -> dict[str, Any]:
+        """Give out a lease for devices alone to whoever shows the paper key, as identity or as words."""
+        with self._door.turn(PAPER):
+            self._door.open(PAPER, lambda: require_paper_key(self._paths, paper))
+        with self._lock:
+            token, lease = self._leases.open_recovery(caller, time.monotonic())
+        self._log.append(clock.now(), "keyagent:paper:shown", lease=lease.id)
+        return {"token": token}
 
     def forget_all(self) -> None:
         """Take back every code: the archive was locked."""

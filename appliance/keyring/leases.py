@@ -24,6 +24,7 @@ PURPOSES: dict[str, Kind] = {
 PERSON_PURPOSES = frozenset({"view", "retrieve"})
 JOB_PURPOSES = frozenset({"settle", "rebuild", "index"})
 TICKET_PURPOSES = frozenset({"view"})
+RECOVERY_SECONDS = 900.0
 REMEMBERED = 256
 
 
@@ -107,6 +108,11 @@ class LeaseTable:
             raise Refused("Nobody is logged in.", "Log in first.")
         ends = now + self._longest
         return self._open(Lease(_name(), "", "job", JOB_PURPOSES, ends, ends, caller, frozenset()))
+
+    def open_recovery(self, caller: Caller, now: float) -> tuple[str, Lease]:
+        """Open a lease for whoever showed the paper key: it reads nothing, and lets a device in or out for a while."""
+        ends = now + RECOVERY_SECONDS
+        return self._open(Lease(_name(), "", "recovery", frozenset(), ends, ends, caller, frozenset()))
 
     def use(self, token: str, caller: Caller, now: float) -> Lease:
         """Return the lease of ``token``; a person's use of it puts off its idle end."""

@@ -20,6 +20,7 @@ from appliance.paths import StatePaths
 from appliance.people.store import People
 from appliance.sealing.identities import Identity
 from appliance.sealing.slots import Argon2Params
+from appliance.sealing.tunnel_keys import new_private_key
 from appliance.sealing.words import passphrase_bytes, require_strong
 from appliance.sealing.writer import seal
 from appliance.upkeep.cli_log import record
@@ -64,6 +65,8 @@ def _fill(
     for directory in (paths.slots, paths.audit, paths.box_keys):
         directory.mkdir(mode=0o750, parents=True)
     paths.netd.mkdir(mode=0o700)
+    # netd would make it at its first start; the recovery sheet needs its public half now.
+    write_key_file(paths.wireguard_key, f"{new_private_key()}\n".encode("ascii"), mode=0o600)
     make_shelves(paths)
     people = People(paths.system_db)
     people.create()

@@ -109,7 +109,7 @@ def require_accessible(page: Page) -> None:
     found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run()).violations")
     assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
     small = page.evaluate(
-        """() => [...document.querySelectorAll('main button, main a, dialog button, summary, input:not([type=radio])')]
+        """() => [...document.querySelectorAll('main button, main a, dialog button, summary, input:not([type=radio], [type=checkbox]), label.choice')]
         .filter(e => e.checkVisibility()).map(e => [e.textContent.trim() || e.ariaLabel, e.getBoundingClientRect()])
         .filter(([, r]) => r.width < 44 || r.height < 44).map(([t, r]) => `${t} ${r.width}x${r.height}`)"""
     )
@@ -252,7 +252,8 @@ def test_the_devices_on_a_phone_in_french(box: TunnelledBox, netd: NetdSimulator
         enter(page, box)
         for name in names:
             expect(page.locator(f"li:has-text('{name}')")).to_be_visible()
-        expect(page.locator("li:has-text('Téléphone de Claire')")).to_contain_text("Mo", timeout=15000)
+        expect(page.locator("li:has-text('Téléphone de Claire')")).to_contain_text("Connecté", timeout=15000)
+        expect(page.locator("li:has-text('Téléphone de Claire')")).to_contain_text("84 Mo reçus par l’appareil")
         picture(page, "phone-fr-devices")
         require_accessible(page)
         page.click("button:has-text('Ajouter un appareil')")
@@ -264,3 +265,38 @@ def test_the_devices_on_a_phone_in_french(box: TunnelledBox, netd: NetdSimulator
         picture(page, "phone-fr-code")
         require_accessible(page)
     assert json.loads(box.command("device", "list", "--json"))
+
+
+def test_the_recovery_page_lets_a_phone_in_and_shows_no_image(
+    box: TunnelledBox, netd: NetdSimulator, browser: Browser, tmp_path: Path
+) -> None:
+    box.invite(OWNER, "Volé")
+    sheet = tmp_path / "tunnel.txt"
+    box.command("device", "recovery", "--out", str(sheet))
+    address = field(sheet.read_text("utf-8"), "Address").partition("/")[0]
+    paper = re.search(r"AGE-SECRET-KEY-1\S+", box.kit.read_text("utf-8"))
+    assert paper is not None
+    with browser.new_context(locale="fr-FR", accept_downloads=True, **PHONE) as context:
+        page = context.new_page()
+        page.goto(box.from_device(address))
+        expect(page.locator("h1")).to_have_text("Reprendre la main")
+        page.fill("#paper", "pas la bonne clé")
+        page.click("button:has-text('Continuer')")
+        expect(page.locator("[role=alert]")).to_contain_text("pas la clé de la feuille")
+        picture(page, "phone-fr-recovery")
+        require_accessible(page)
+        page.fill("#paper", paper[0].lower())
+        page.click("button:has-text('Continuer')")
+        page.fill("#recovery-name", "Téléphone neuf")
+        picture(page, "phone-fr-recovery-devices")
+        require_accessible(page)
+        page.click("button:has-text('Admettre ce téléphone')")
+        page.wait_for_selector("[data-testid=qr]")
+        picture(page, "phone-fr-recovery-code")
+        require_accessible(page)
+        with page.expect_download() as waiting:
+            page.click("button:has-text('Fichier WireGuard')")
+        private = field(Path(waiting.value.path()).read_text("ascii"), "PrivateKey")
+    devices = box.devices()
+    assert public_key_of(private) == devices["Téléphone neuf"]["public_key"]
+    assert "Volé" not in devices

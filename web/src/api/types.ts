@@ -18,3 +18,4 @@ export type DeviceAct = Schemas['Act']['act'];
 export type Somebody = Schemas['Somebody'];
 export type Equipment = Schemas['Equipment'];
 export type Decision = Partial<Schemas['Decision']> & Pick<Schemas['Decision'], 'address' | 'decision'>;
+export type Recovery = Schemas['Recovery'];

@@ -14,5 +14,5 @@ export function standing(device: { state: string; handshake: number }, now: numb
 /** Seconds that an invitation still lasts, never below 0. */
 export function left(ends: string, now: number): number {
   const end = Date.parse(ends) / 1000;
-  return Number.isFinite(end) ? Math.max(0, Math.ceil(end - now)) : 0;
+  return Number.isFinite(end) ? Math.max(0, Math.floor(end - now)) : 0;
 }
