@@ -109,7 +109,8 @@ def require_accessible(page: Page) -> None:
     found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run()).violations")
     assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
     small = page.evaluate(
-        """() => [...document.querySelectorAll('main button, main a, dialog button, summary, input:not([type=radio], [type=checkbox]), label.choice')]
+        """() => ['main button', 'main a', 'dialog button', 'summary', 'label.choice',
+            'input:not([type=radio], [type=checkbox])'].flatMap(what => [...document.querySelectorAll(what)])
         .filter(e => e.checkVisibility()).map(e => [e.textContent.trim() || e.ariaLabel, e.getBoundingClientRect()])
         .filter(([, r]) => r.width < 44 || r.height < 44).map(([t, r]) => `${t} ${r.width}x${r.height}`)"""
     )

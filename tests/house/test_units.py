@@ -14,7 +14,11 @@ SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
 PROGRAM = "/opt/negatoscope/.venv/bin/appliance"
 WRITES = {
     "negatoscope-receiver.service": ["/var/lib/negatoscope/inbox"],
-    "negatoscope-keyagent.service": ["/var/lib/negatoscope/audit", "-/var/lib/negatoscope/alarm"],
+    "negatoscope-keyagent.service": [
+        "/var/lib/negatoscope/audit",
+        "-/var/lib/negatoscope/alarm",
+        "/var/lib/negatoscope/keys/slots",
+    ],
     "negatoscope-decoder.service": [],
     "negatoscope-web.service": ["/var/lib/negatoscope"],
 }
