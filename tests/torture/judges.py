@@ -22,7 +22,9 @@ from appliance.errors import NegatoError
 from appliance.index.store import Index
 from appliance.ingest.index_file import remove_index
 from appliance.ingest.settle import Settler
+from appliance.keyring.epochs import open_key_file
 from appliance.keyring.public import current_epoch
+from appliance.keyring.sums import read_sums
 from appliance.paths import StatePaths
 from appliance.people.store import People
 from appliance.sealing.header import read_header
@@ -44,6 +46,7 @@ class Judges:
         self._scratch = scratch
         self._paths = StatePaths(box.state)
         self._identities = self._every_identity()
+        self._readers = [self._reader(slot) for slot in sorted(self._paths.slots.glob("*.json"))]
         self._index_key = self._plain(self._paths.index_key.read_bytes())
 
     def files(self) -> dict[str, list[Path]]:
@@ -56,14 +59,17 @@ class Judges:
     def judge(self, kind: str, path: Path) -> Judge:
         """Return the judge of one file."""
         whole = path.read_bytes()
-        if kind in ("object", "note", "decision", "epoch"):
+        if kind in ("object", "note", "decision"):
             return self._same(self._plain, whole)
         if kind == "slot":
             secret = self._secret(path)
             return self._same(lambda raw: open_slot(raw, secret, person=path.stem), whole)
         if kind == "recipient":
             return self._same(lambda raw: str(Recipient.parse(raw.decode("ascii").strip())), whole)
-        by_file = {"format": self._format, "people": self._people, "index": self._index, "audit": self._audit}
+        by_file = {
+            "format": self._format, "people": self._people, "index": self._index, "audit": self._audit,
+            "epoch": self._epoch, "sums": self._sums,
+        }  # fmt: skip
         return self._same(lambda raw: by_file[kind](path, raw), whole)
 
     def _same(self, read: Callable[[bytes], object], whole: bytes) -> Judge:
@@ -95,12 +101,31 @@ class Judges:
         assert person is not None
         return self._box.secret(person.name)
 
+    def _reader(self, slot: Path) -> Identity:
+        return Identity.parse(open_slot(slot.read_bytes(), self._secret(slot), person=slot.stem).decode())
+
     def _copied(self, path: Path, raw: bytes) -> StatePaths:
         paths = StatePaths(self._scratch / path.name)
         target = paths.root / path.relative_to(self._box.state)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(raw)
         return paths
+
+    def _epoch(self, path: Path, raw: bytes) -> object:
+        """Return what a key file is to each person with a slot, and to the paper key."""
+        paths = self._copied(path, raw)
+        for beside in (self._paths.key_sums, *self._paths.keys.glob("*.pub")):
+            target = paths.keys / beside.name
+            if not target.exists():
+                target.write_bytes(beside.read_bytes())
+        if path == self._paths.index_key:
+            return self._plain(raw)
+        number, kind, _ = path.name.split(".")
+        found = [open_key_file(paths, int(number), kind, identity) for identity in self._readers]  # type: ignore[arg-type]
+        return [self._plain(raw), *(None if one is None else one.identity.reveal() for one in found)]
+
+    def _sums(self, path: Path, raw: bytes) -> object:
+        return read_sums(self._copied(path, raw))
 
     def _format(self, path: Path, raw: bytes) -> None:
         check_layout(self._copied(path, raw))
@@ -157,6 +182,8 @@ def kind_of(name: Path) -> str:
     single = {"FORMAT": "format", "system.db": "people", "index.lock": "empty"}
     if last.startswith("index.db"):
         return "index"
+    if last == "SHA256SUMS":
+        return "sums"
     if first == "keys":
         return "slot" if "slots" in name.parts else "recipient" if last.endswith(".pub") else "epoch"
     return kinds.get(first) or single[last]
