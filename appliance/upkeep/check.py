@@ -18,6 +18,7 @@ from typing import BinaryIO, TypeVar
 
 from appliance.archive.files import ID, NOTE, OBJECT
 from appliance.errors import NegatoError
+from appliance.keyring.possession import devices
 from appliance.keyring.public import read_recipient
 from appliance.keyring.sums import is_as_written, read_sums
 from appliance.paths import Kind, StatePaths
@@ -120,6 +121,9 @@ def _keys(paths: StatePaths) -> Iterator[Finding]:
     for slot in slots:
         if not _holds(partial(_read_slot, slot)):
             yield finding("key-damaged", _name(paths, slot))
+    for held in sorted(paths.slots.glob("*.devices")):
+        if not _holds(partial(devices, paths, held.stem)):
+            yield finding("key-damaged", _name(paths, held))
 
 
 def _epoch_under_way(paths: StatePaths) -> int:
