@@ -104,7 +104,9 @@ def _as_they_are(paths: StatePaths) -> Sums:
 
 
 def _write(paths: StatePaths, sums: Sums) -> None:
-    write_key_file(paths.key_sums, _render(sums), like=paths.index_key)
+    # Whoever may read a public key may read this: the key agent and the pages do.
+    like = next(iter(sorted(paths.keys.glob("*.pub"))), None)
+    write_key_file(paths.key_sums, _render(sums), like=like)
 
 
 def _render(sums: Sums) -> bytes:
