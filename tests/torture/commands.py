@@ -111,8 +111,12 @@ class Commands:
         """The owner logs in over a harmed key file, public key or own slot: an error, never a session with less."""
         state = self._opened.state
         slot = state / "keys" / "slots" / f"{self._opened.person(OWNER)}.json"
-        path = chance.choice([*sorted(state.glob("keys/[0-9]*.*")), slot])
-        with _harmed(chance, path):
+        self._login_over(chance, slot, chance.choice([*sorted(state.glob("keys/[0-9]*.*")), slot]))
+        self._login_over(chance, slot, chance.choice(sorted(state.glob("keys/[0-9]*.age"))), "X25519")
+
+    def _login_over(self, chance: random.Random, slot: Path, path: Path, part: str = "") -> None:
+        state = self._opened.state
+        with _harmed(chance, path, within=part.encode()):
             done = self._as(OWNER, self._opened, "unlock")
             shutil.rmtree(state / "alarm", ignore_errors=True)
         blank = path.suffix == ".pub" and done.returncode == 0  # another blank behind the key
@@ -207,12 +211,14 @@ def _sealed(state: Path, *patterns: str) -> list[Path]:
 
 
 @contextlib.contextmanager
-def _harmed(chance: random.Random, *paths: Path) -> Iterator[list[Path]]:
-    """Turn one bit in each file, and put all back afterwards."""
+def _harmed(chance: random.Random, *paths: Path, within: bytes = b"") -> Iterator[list[Path]]:
+    """Turn one bit in each file, behind the first ``within`` if that is named, and put all back afterwards."""
     kept = {path: path.read_bytes() for path in paths}
     try:
         for path, raw in kept.items():
-            path.write_bytes(flipped(raw, chance.randrange(len(raw) * 8)))
+            # The part for the first reader, who made the archive, is less than a hundred bytes long.
+            first = raw.index(within) if within else 0
+            path.write_bytes(flipped(raw, chance.randrange(first * 8, (first + 90 if within else len(raw)) * 8)))
         yield list(kept)
     finally:
         for path, raw in kept.items():

@@ -11,6 +11,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -59,7 +60,9 @@ class Judges:
     def judge(self, kind: str, path: Path) -> Judge:
         """Return the judge of one file."""
         whole = path.read_bytes()
-        if kind in ("object", "note", "decision"):
+        if kind == "epoch" and path != self._paths.index_key:
+            return self._epoch(path, whole)
+        if kind in ("object", "note", "decision", "epoch"):
             return self._same(self._plain, whole)
         if kind == "slot":
             secret = self._secret(path)
@@ -68,7 +71,7 @@ class Judges:
             return self._same(lambda raw: str(Recipient.parse(raw.decode("ascii").strip())), whole)
         by_file = {
             "format": self._format, "people": self._people, "index": self._index, "audit": self._audit,
-            "epoch": self._epoch, "sums": self._sums,
+            "sums": self._sums,
         }  # fmt: skip
         return self._same(lambda raw: by_file[kind](path, raw), whole)
 
@@ -111,18 +114,24 @@ class Judges:
         target.write_bytes(raw)
         return paths
 
-    def _epoch(self, path: Path, raw: bytes) -> object:
-        """Return what a key file is to each person with a slot, and to the paper key."""
-        paths = self._copied(path, raw)
-        for beside in (self._paths.key_sums, *self._paths.keys.glob("*.pub")):
-            target = paths.keys / beside.name
-            if not target.exists():
-                target.write_bytes(beside.read_bytes())
-        if path == self._paths.index_key:
-            return self._plain(raw)
-        number, kind, _ = path.name.split(".")
-        found = [open_key_file(paths, int(number), kind, identity) for identity in self._readers]  # type: ignore[arg-type]
-        return [self._plain(raw), *(None if one is None else one.identity.reveal() for one in found)]
+    def _epoch(self, path: Path, whole: bytes) -> Judge:
+        """Judge a key file as each person with a slot opens it, and as the paper key does, each for himself.
+
+        One whose part is whole learns of the damage; that must not hide what the others are told.
+        """
+        beside = {file.name: file.read_bytes() for file in (self._paths.key_sums, *self._paths.keys.glob("*.pub"))}
+
+        def opened(raw: bytes, reader: Identity) -> str | None:
+            paths = self._copied(path, raw)
+            for name, content in beside.items():
+                (paths.keys / name).write_bytes(content)
+            number, kind, _ = path.name.split(".")
+            found = open_key_file(paths, int(number), kind, reader)  # type: ignore[arg-type]
+            return None if found is None else found.identity.reveal()
+
+        readers = [partial(opened, reader=reader) for reader in self._readers]
+        judges = [self._same(read, whole) for read in (self._plain, *readers)]
+        return lambda raw: sum(judge(raw) for judge in judges) > 0
 
     def _sums(self, path: Path, raw: bytes) -> object:
         return read_sums(self._copied(path, raw))

@@ -21,6 +21,9 @@ from typing import Any
 import httpx
 import pytest
 
+from appliance.errors import Damaged, EnvironmentProblem
+from appliance.paths import StatePaths
+from appliance.upkeep.layout import check_layout, write_layout
 from tests.box import OWNER, wait_for
 from tests.practice import Practice
 from tests.torture.archive import made
@@ -70,6 +73,16 @@ def test_every_flipped_bit_is_noticed_or_changes_no_answer(archive: Practice, tm
     assert {
         kind for kind in harmless if kind in ("object", "note", "decision", "epoch", "slot", "format", "sums")
     } == set()
+
+
+def test_every_bit_of_the_layout_version_is_noticed(tmp_path: Path) -> None:
+    paths = StatePaths(tmp_path)
+    write_layout(paths)
+    raw = paths.format.read_bytes()
+    for bit in range(8 * len(raw)):
+        paths.format.write_bytes(flipped(raw, bit))
+        with pytest.raises((Damaged, EnvironmentProblem)):
+            check_layout(paths)
 
 
 def copy_of(archive: Practice, root: Path) -> Practice:
