@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -108,6 +109,7 @@ def serve(requests: socket.socket) -> None:
     """Fork for each request until the other side has gone."""
     for name in LOADED:
         importlib.import_module(name)
+    gc.freeze()  # What a fork does not touch need not be copied for it.
     while True:
         raw, fds, _, _ = socket.recv_fds(requests, REQUEST, 3)
         if not raw:
