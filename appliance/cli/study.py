@@ -73,9 +73,12 @@ def list_studies(
             offset += len(rows)
             if not rows or offset >= total:
                 break
+        unreadable = decider.unreadable
     if as_json:
-        print(json.dumps({"studies": found}, ensure_ascii=False))
+        print(json.dumps({"studies": found, "unreadable_decisions": unreadable}, ensure_ascii=False))
         return
+    for number in unreadable:
+        typer.echo(f"ALARM: decision {number} cannot be read and is not followed. Restore decisions/.", err=True)
     for study in found:
         held = "  held" if study["held"] else ""
         print(f"{study['study']}  {study['study_date']}  {study['patient_name']}  {study['instances']} images{held}")

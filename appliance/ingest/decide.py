@@ -9,7 +9,7 @@ from datetime import datetime
 from appliance.archive.files import FileBackend
 from appliance.clock import stamp
 from appliance.dicom.decision import PATIENT_ID, Decision
-from appliance.errors import NotFound, Refused
+from appliance.errors import Damaged, NotFound, Refused
 from appliance.index.rows import StudyRow
 from appliance.index.store import Index
 from appliance.ingest.index_file import index_key, index_lock
@@ -59,6 +59,11 @@ class Decider:
         """Say whether the study with this UID must not be deleted."""
         return study in self._settler.book.decided.held
 
+    @property
+    def unreadable(self) -> list[str]:
+        """The numbers of decisions that cannot be read: what they said is not followed."""
+        return list(self._settler.book.unreadable)
+
     def hold(self, study: str, moment: datetime, reason: str = "") -> None:
         """Forbid the deletion of a study."""
         self.take(Decision("hold", stamp(moment), self.person, uid=study, reason=reason))
@@ -85,7 +90,8 @@ class Decider:
         """Have a decision recorded, make it durable, then follow it.
 
         :class:`Refused` for who may not decide this, or for a study that is held; :class:`NotFound` when the archive
-        has nothing of what the decision names, which is a slip of the pen.
+        has nothing of what the decision names, which is a slip of the pen; :class:`Damaged` for a deletion while what
+        might forbid it cannot be read.
         """
         if self._role not in ALLOWED[decision.kind]:
             raise Refused("This person may not decide that.", "Ask the owner of the box.")
@@ -109,13 +115,23 @@ class Decider:
             raise NotFound(UNKNOWN, LOOK)
 
     def _refuse_held(self, decision: Decision) -> None:
+        if self.unreadable:
+            raise Damaged(
+                f"Decision {self.unreadable[0]} cannot be read and may hold the study; nothing was deleted.",
+                "Restore decisions/ from a backup.",
+            )
         held = self._settler.book.decided.held
         if not held:
             return
-        for read, _ in self._settler.reader.batches(decision.objects, "rebuild"):
+        for read, damaged in self._settler.reader.batches(decision.objects, "rebuild"):
             if any(note.study in held for note in read):
                 raise Refused(
                     "The study is held; nothing was deleted.", "Release it first: appliance study release UID"
+                )
+            if damaged:
+                raise Damaged(
+                    f"The note of {damaged[0]} cannot be read, its study may be held; nothing was deleted.",
+                    "Run: appliance check --deep",
                 )
 
     def _unlisted(self, study: str) -> set[str]:

@@ -6,10 +6,10 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from appliance.errors import Damaged, Refused
-from appliance.keyring.disk import write_key_file
+from appliance.errors import BadInput, Damaged, Refused
 from appliance.keyring.public import KINDS, epoch_numbers, read_recipient
 from appliance.keyring.readers import KeyFile, Reader, parse, render
+from appliance.keyring.sums import NewKeyFile, is_as_written, write_summed
 from appliance.paths import Kind, StatePaths
 from appliance.sealing.header import read_header
 from appliance.sealing.identities import Identity, unwrap
@@ -54,36 +54,42 @@ def make_epoch(paths: StatePaths, number: int, readers: dict[Kind, Sequence[Read
     again after a cut, an epoch that does not count yet is replaced by another.
     """
     files = {kind: KeyFile(Identity.generate(), tuple(readers[kind]), paper) for kind in KINDS}
-    for kind in KINDS:
-        seal_key_file(paths, number, kind, files[kind])
+    new = [_sealed(paths, number, kind, files[kind]) for kind in KINDS]
     for kind in reversed(KINDS):
         public = f"{files[kind].identity.recipient()}\n".encode("ascii")
-        write_key_file(paths.epoch_recipient(number, kind), public, like=paths.epoch_recipient(number - 1, kind))
+        new.append(NewKeyFile(paths.epoch_recipient(number, kind), public, paths.epoch_recipient(number - 1, kind)))
+    write_summed(paths, new)
 
 
 def seal_key_file(paths: StatePaths, number: int, kind: Kind, file: KeyFile) -> None:
     """Write one identity of an epoch, sealed to those its list names, in place of what was there."""
-    sealed = seal(render(file), file.recipients())
-    write_key_file(paths.epoch_identity(number, kind), sealed, like=paths.epoch_identity(number - 1, kind))
+    write_summed(paths, [_sealed(paths, number, kind, file)])
+
+
+def _sealed(paths: StatePaths, number: int, kind: Kind, file: KeyFile) -> NewKeyFile:
+    content = seal(render(file), file.recipients())
+    return NewKeyFile(paths.epoch_identity(number, kind), content, paths.epoch_identity(number - 1, kind))
 
 
 def open_key_file(paths: StatePaths, number: int, kind: Kind, person: Identity) -> KeyFile | None:
     """Open one identity of an epoch; ``None`` if ``person`` is not among its readers.
 
     Raises :class:`ExchangedKey` when the identity does not belong to the recipient that lies beside it: somebody who
-    could swap the public key would have every new image sealed to himself.
+    could swap the public key would have every new image sealed to himself. :class:`Damaged` names the file: one in
+    which the very part for ``person`` was damaged looks as if it had been sealed to others only.
     """
     path = paths.epoch_identity(number, kind)
+    damaged = Damaged(f"The key file {path.name} is damaged.", "Restore keys/ from a backup.")
     try:
         with path.open("rb") as file:
             sealed = file.read(LARGEST_KEY_FILE)
-    except OSError as error:
-        raise Damaged(f"The key file {path.name} cannot be read.", "Restore keys/ from a backup.") from error
-    try:
-        file_key = unwrap([person], read_header(io.BytesIO(sealed)))
+        opened = parse(open_sealed(sealed, unwrap([person], read_header(io.BytesIO(sealed)))))
     except Refused:
-        return None
-    opened = parse(open_sealed(sealed, file_key))
+        if is_as_written(paths, path):
+            return None
+        raise damaged from None
+    except (OSError, BadInput, Damaged) as error:
+        raise damaged from error
     if opened.identity.recipient() != read_recipient(paths, number, kind):
         raise ExchangedKey(paths.epoch_recipient(number, kind).name)
     return opened

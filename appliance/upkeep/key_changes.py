@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from appliance.errors import Damaged, Refused
-from appliance.keyring.disk import write_key_file
 from appliance.keyring.epochs import make_epoch, seal_key_file
 from appliance.keyring.public import KINDS, epoch_numbers
 from appliance.keyring.readers import Reader
 from appliance.keyring.slots import add_slot, remove_slot
+from appliance.keyring.sums import NewKeyFile, write_summed
 from appliance.paths import Kind, StatePaths
 from appliance.people.models import Person
 from appliance.people.roles import reads
@@ -229,7 +229,8 @@ class KeyChanges:
             key = open_sealed(raw, unwrap(list(notes.values()), header))
         if entry.act == "leave":
             key = secrets.token_bytes(INDEX_KEY_BYTES)
-        write_key_file(self._paths.index_key, seal(key, [notes[entry.epoch].recipient()]))
+        sealed = seal(key, [notes[entry.epoch].recipient()])
+        write_summed(self._paths, [NewKeyFile(self._paths.index_key, sealed)])
 
     def _write_row(self, entry: Entry) -> None:
         if self._people.by_id(entry.person) is None:

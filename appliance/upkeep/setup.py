@@ -11,11 +11,11 @@ from pathlib import Path
 
 from appliance.archive.files import make_shelves
 from appliance.errors import EnvironmentProblem
-from appliance.keyring.disk import write_key_file
 from appliance.keyring.epochs import make_epoch
 from appliance.keyring.public import current_epoch
 from appliance.keyring.readers import Reader
 from appliance.keyring.slots import add_slot
+from appliance.keyring.sums import NewKeyFile, write_summed
 from appliance.paths import StatePaths
 from appliance.people.store import People
 from appliance.sealing.identities import Identity
@@ -72,7 +72,8 @@ def _fill(
     readers = [Reader(person.id, identity.recipient())]
     make_epoch(paths, 1, {"notes": readers, "images": readers}, paper.recipient())
     add_slot(paths, person.id, passphrase_bytes(passphrase), identity, params)
-    write_key_file(paths.index_key, seal(secrets.token_bytes(32), [current_epoch(paths).notes]))
+    index_key = seal(secrets.token_bytes(32), [current_epoch(paths).notes])
+    write_summed(paths, [NewKeyFile(paths.index_key, index_key)])
     record(paths, moment, "cli:archive:init", by=person.id, argon2id=asdict(params))
     keep_kit(paper)
 

@@ -17,14 +17,17 @@ from appliance.keyring.disk import key_lock, write_key_file
 from appliance.keyring.epochs import open_epochs, open_key_file
 from appliance.keyring.public import KINDS, current_epoch, epoch_numbers, is_whole
 from appliance.keyring.slots import has_slot, unlock_slot
+from appliance.keyring.sums import is_as_written
 from appliance.people.models import Person
 from appliance.sealing.header import read_header
 from appliance.sealing.identities import Identity, unwrap
 from appliance.sealing.writer import seal
 from appliance.upkeep import key_journal
 from appliance.upkeep.key_changes import KeyChanges
+from appliance.upkeep.key_journal import Entry
 from appliance.upkeep.owner import Owner, open_owner
 from tests.keyring.conftest import MOMENT, PASSPHRASE, Archive
+from tests.torture.judges import flipped
 
 Act = Callable[[KeyChanges], object]
 
@@ -84,6 +87,7 @@ def check_valid(archive: Archive, staying: dict[str, set[str]]) -> None:
     assert all(is_whole(paths, number) for number in numbers)
     assert current_epoch(paths).number == numbers[-1]
     assert opens(archive, archive.paper) == everything(archive)
+    assert all(is_as_written(paths, path) for ending in ("age", "pub") for path in paths.keys.glob(f"*.{ending}"))
     index_header = read_header(io.BytesIO(paths.index_key.read_bytes()))
     for name, kinds in staying.items():
         identity = archive.identities[name]
@@ -221,6 +225,17 @@ def test_an_exchanged_public_key_is_noticed_before_anything_is_sealed_to_it(arch
 def test_a_journal_that_is_not_ours_is_refused(archive: Archive) -> None:
     for raw in (b"", b"[]", b"{}", b'{"act":"king"}', b'{"act":"leave","person":7}', b"x" * 9000, b"[" * 4000):
         archive.paths.key_journal.write_bytes(raw)
+        with pytest.raises(Damaged):
+            key_journal.pending(archive.paths)
+
+
+@pytest.mark.parametrize("entry", [Entry("leave", "0123456789abcdef", epoch=3), Entry("change", "0" * 16, "doctor")])
+def test_one_flipped_bit_of_a_journal_completes_no_other_change(archive: Archive, entry: Entry) -> None:
+    key_journal.begin(archive.paths, entry)
+    raw = archive.paths.key_journal.read_bytes()
+    assert key_journal.pending(archive.paths) == entry
+    for bit in range(8 * len(raw)):
+        archive.paths.key_journal.write_bytes(flipped(raw, bit))
         with pytest.raises(Damaged):
             key_journal.pending(archive.paths)
 
