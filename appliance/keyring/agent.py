@@ -9,7 +9,8 @@ import io
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from appliance import clock, errors
@@ -21,6 +22,7 @@ from appliance.keyring.exchanged import all_is_well, raise_alarm
 from appliance.keyring.guesses import Guesses
 from appliance.keyring.leases import PURPOSES, Caller, Lease, LeaseTable, TakenToken
 from appliance.keyring.slots import unlock_slot
+from appliance.logs import log, log_unexpected
 from appliance.paths import StatePaths
 from appliance.sealing.header import read_header
 from appliance.sealing.identities import Identity, unwrap
@@ -78,11 +80,11 @@ class Agent:
                 raise BadInput("The key agent does not know this verb.")
             _check(verb, request)
             return {"ok": verb.handler(caller, **request)}
-        except TakenToken as error:
-            self._refuse(error.lease, "other caller")
-            return _failed(error)
         except NegatoError as error:
-            return _failed(error)
+            return _failed(self._noted(error))
+        except Exception as error:  # A caller is answered whatever happens; what it was says nothing of what was asked.
+            log_unexpected(error)
+            return _failed(NegatoError("The key agent failed.", "Try again; if it stays, ask for help."))
 
     def status(self, _caller: Caller) -> dict[str, Any]:
         """Tell whether the archive is locked."""
@@ -111,20 +113,22 @@ class Agent:
             if remembered is not None and rolled_back:
                 self._log.append(clock.now(), "keyagent:audit:rolled_back", person=person, seen=seen)
             token, lease = self._leases.open_person(person, caller, time.monotonic())
-            head = self._log.append(
-                clock.now(), "keyagent:person:login", person=person, lease=lease.id, heads=heads(self._paths, PROCESS)
-            )
+            with self._recorded(token):
+                known = heads(self._paths, PROCESS)
+                head = self._log.append(
+                    clock.now(), "keyagent:person:login", person=person, lease=lease.id, heads=known
+                )
             self._epochs[person] = epochs
         self._tell()
         told = {"seq": head.seq, "hash": head.hash}
         return {"token": token, "lease": lease.id, "person": person, "audit_head": told, "rolled_back": rolled_back}
 
     def logout(self, caller: Caller, token: str) -> dict[str, Any]:
-        """End a lease; the last one locks."""
+        """End a lease; the last one locks. That never waits for room in the log."""
         with self._lock:
             lease = self._leases.end(token, caller, time.monotonic())
             if lease is not None:
-                self._log.append(clock.now(), "keyagent:person:logout", person=lease.person, lease=lease.id)
+                self._append_if_it_can("keyagent:person:logout", person=lease.person, lease=lease.id)
         self.sweep()
         return {}
 
@@ -144,7 +148,8 @@ class Agent:
         """Give out a lease for the appliance's own work on notes, while somebody is logged in."""
         with self._lock:
             token, lease = self._leases.open_job(caller, time.monotonic())
-        self._log.append(clock.now(), "keyagent:job:begin", lease=lease.id)
+            with self._recorded(token):
+                self._log.append(clock.now(), "keyagent:job:begin", lease=lease.id)
         return {"token": token, "lease": lease.id}
 
     def ticket(self, caller: Caller, token: str, studies: list[str]) -> dict[str, Any]:
@@ -155,9 +160,11 @@ class Agent:
         with self._lock:
             issuer = self._leases.use(token, caller, now)
             fresh, lease = self._leases.open_ticket(issuer, studies, now)
-        self._log.append(
-            clock.now(), "keyagent:ticket:issue", person=lease.person, lease=lease.id, studies=sorted(set(studies))
-        )
+            with self._recorded(fresh):
+                named = sorted(set(studies))
+                self._log.append(
+                    clock.now(), "keyagent:ticket:issue", person=lease.person, lease=lease.id, studies=named
+                )
         return {"token": fresh, "lease": lease.id}
 
     def decide(self, caller: Caller, token: str, kind: str, study: str) -> dict[str, Any]:
@@ -231,8 +238,7 @@ class Agent:
             with self._lock:
                 first, self._ended = not self._ended, True
                 if first and (self._epochs or reason == "asked"):
-                    known = heads(self._paths, PROCESS)
-                    self._log.append(clock.now(), "keyagent:archive:lock", reason=reason, heads=known)
+                    self._append_if_it_can("keyagent:archive:lock", reason=reason, heads=heads(self._paths, PROCESS))
         finally:
             with self._lock:
                 self._epochs = {}
@@ -259,8 +265,10 @@ class Agent:
         try:
             epochs = open_epochs(self._paths, identity)
         except ExchangedKey as error:
-            raise_alarm(self._paths, error.file)
-            self._log.append(clock.now(), "keyagent:recipients:exchanged", person=person, public_key=error.file)
+            try:
+                raise_alarm(self._paths, error.file)
+            finally:
+                self._append_if_it_can("keyagent:recipients:exchanged", person=person, public_key=error.file)
             raise
         if not any(epoch.notes or epoch.images for epoch in epochs):
             # A slot that was put back after its person left: right passphrase, no key.
@@ -276,6 +284,32 @@ class Agent:
         people = list(self._epochs) if lease.kind == "job" else [lease.person]
         found = (epoch.of(PURPOSES[purpose]) for person in people for epoch in self._epochs.get(person, []))
         return list({str(identity.recipient()): identity for identity in found if identity is not None}.values())
+
+    @contextmanager
+    def _recorded(self, token: str) -> Iterator[None]:
+        """Take back the lease that was just opened if its line cannot be written: nobody ever gets the token."""
+        try:
+            yield
+        except BaseException:
+            self._leases.withdraw(token)
+            raise
+
+    def _append_if_it_can(self, event: str, **fields: Any) -> None:
+        """Write down what gives nothing to anybody and must happen even if no trace of it can be kept."""
+        try:
+            self._log.append(clock.now(), event, **fields)
+        except NegatoError as error:
+            log("audit.unwritten", line=event, reason=type(error).__name__)
+
+    def _noted(self, error: NegatoError) -> NegatoError:
+        """Return what the caller hears of an error; the use of somebody else's token is written down first."""
+        if not isinstance(error, TakenToken):
+            return error
+        try:
+            self._refuse(error.lease, "other caller")
+        except NegatoError as unwritten:
+            return unwritten
+        return error
 
     def _refuse(self, lease: Lease | None, reason: str, **read: Any) -> None:
         known = {"person": lease.person, "lease": lease.id} if lease is not None else {"lease": ""}
