@@ -17,6 +17,7 @@ from appliance import clock, errors
 from appliance.audit.anchors import heads, still_holds
 from appliance.audit.log import AuditLog
 from appliance.errors import BadInput, Damaged, NegatoError, NotLoggedIn, Refused
+from appliance.keyring.decisions import DECIDES, objection
 from appliance.keyring.epochs import ExchangedKey, OpenEpoch, open_epochs
 from appliance.keyring.exchanged import all_is_well, raise_alarm
 from appliance.keyring.guesses import Guesses
@@ -31,9 +32,9 @@ from appliance.sealing.words import passphrase_bytes
 MOST_HEADERS = 10_000
 MOST_STUDIES = 100
 LONGEST_STUDY = 64
-DECISIONS = frozenset({"merge", "correction", "hold", "quarantine", "release", "tombstone"})
 PROCESS = "keyagent"
 HEAD = re.compile(r"(\d{1,15}):([0-9a-f]{64})")
+DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Verb(NamedTuple):
@@ -66,7 +67,7 @@ class Agent:
             "peek": Verb(self.peek, {"token": str}),
             "job": Verb(self.job, {}),
             "ticket": Verb(self.ticket, {"token": str, "studies": list}),
-            "decide": Verb(self.decide, {"token": str, "kind": str, "study": str}),
+            "decide": Verb(self.decide, {"token": str, "kind": str, "study": str, "digest": str}),
             "unwrap": Verb(self.unwrap, {"token": str, "purpose": str, "study": str, "headers": list}),
             "lock": Verb(self.lock, {}),
         }
@@ -167,20 +168,22 @@ class Agent:
                 )
         return {"token": fresh, "lease": lease.id}
 
-    def decide(self, caller: Caller, token: str, kind: str, study: str) -> dict[str, Any]:
-        """Write down that a person is about to take a decision; it is durable when this returns.
+    def decide(self, caller: Caller, token: str, kind: str, study: str, digest: str) -> dict[str, Any]:
+        """Let a decision be taken by whom it is due, and write that down; the line is durable when this returns.
 
-        ``study`` is the index's opaque key, empty for a decision that names none. What the decision says stands in the
-        decision itself, sealed.
+        ``study`` is the index's opaque key, empty for a decision that names none, ``digest`` the SHA-256 of the sealed
+        decision, in which what it says stands. The role is the one sealed in the newest key file, out of the pages'
+        reach. Every refusal is one audit line, too.
         """
-        if kind not in DECISIONS or len(study) > LONGEST_STUDY:
+        if kind not in DECIDES or len(study) > LONGEST_STUDY or not DIGEST.fullmatch(digest):
             raise BadInput("The key agent does not know this decision.")
-        with self._lock:
-            lease = self._leases.use(token, caller, time.monotonic())
-        if lease.kind != "person":
-            self._refuse(lease, "purpose", study=study)
-            raise Refused("This session may decide nothing.", "Ask the owner of the box.")
-        self._log.append(clock.now(), f"keyagent:decision:{kind}", person=lease.person, lease=lease.id, study=study)
+        named = {"study": study, "decision": digest}
+        with self._asked_by(caller, token, named) as lease:
+            role = next((epoch.role for epoch in self._epochs.get(lease.person, [])), "")
+        if reason := objection(lease.kind, role, kind):
+            self._refuse(lease, reason, kind=kind, **named)
+            raise Refused("This person may not decide that.", "Ask the owner of the box.")
+        self._log.append(clock.now(), f"keyagent:decision:{kind}", person=lease.person, lease=lease.id, **named)
         return {"person": lease.person}
 
     def unwrap(self, caller: Caller, token: str, purpose: str, study: str, headers: list[str]) -> dict[str, Any]:
@@ -193,16 +196,8 @@ class Agent:
             raise BadInput("This is no key of a study.")
         raws = _decode(headers)
         read = {"study": study, "headers": [hashlib.sha256(raw).hexdigest() for raw in raws]}
-        try:
-            with self._lock:
-                lease = self._leases.use(token, caller, time.monotonic())
-                identities = self._identities(lease, purpose)
-        except NotLoggedIn:
-            self._refuse(self._leases.ended(token), "ended", **read)
-            raise
-        except TakenToken as error:
-            self._refuse(error.lease, "other caller", **read)
-            raise Refused(error.message, error.next_step) from error
+        with self._asked_by(caller, token, read) as lease:
+            identities = self._identities(lease, purpose)
         objection = lease.objection(purpose, study) or ("" if identities else "not granted")
         if objection:
             self._refuse(lease, objection, **read)
@@ -284,6 +279,19 @@ class Agent:
         people = list(self._epochs) if lease.kind == "job" else [lease.person]
         found = (epoch.of(PURPOSES[purpose]) for person in people for epoch in self._epochs.get(person, []))
         return list({str(identity.recipient()): identity for identity in found if identity is not None}.values())
+
+    @contextmanager
+    def _asked_by(self, caller: Caller, token: str, asked: dict[str, Any]) -> Iterator[Lease]:
+        """Yield the lease that asks, with the table held; one that has ended or is another caller's is recorded."""
+        try:
+            with self._lock:
+                yield self._leases.use(token, caller, time.monotonic())
+        except NotLoggedIn:
+            self._refuse(self._leases.ended(token), "ended", **asked)
+            raise
+        except TakenToken as error:
+            self._refuse(error.lease, "other caller", **asked)
+            raise Refused(error.message, error.next_step) from error
 
     @contextmanager
     def _recorded(self, token: str) -> Iterator[None]:

@@ -35,11 +35,15 @@ class ExchangedKey(Damaged):
 
 @dataclass(frozen=True, slots=True)
 class OpenEpoch:
-    """The identities of one epoch that a person's own identity opened; ``None`` for what was not granted."""
+    """The identities of one epoch that a person's own identity opened; ``None`` for what was not granted.
+
+    ``role`` is the person's, as it stands sealed beside the notes identity; empty when it does not.
+    """
 
     number: int
     notes: Identity | None
     images: Identity | None
+    role: str = ""
 
     def of(self, kind: Kind) -> Identity | None:
         """Return the identity of one kind."""
@@ -94,8 +98,13 @@ def open_epochs(paths: StatePaths, person: Identity) -> list[OpenEpoch]:
     opened = []
     for number in reversed(epoch_numbers(paths)):
         notes, images = (open_key_file(paths, number, kind, person) for kind in KINDS)
-        opened.append(OpenEpoch(number, _identity(notes), _identity(images)))
+        opened.append(OpenEpoch(number, _identity(notes), _identity(images), _role(notes, person)))
     return opened
+
+
+def _role(notes: KeyFile | None, person: Identity) -> str:
+    listed = notes.readers if notes is not None else ()
+    return next((reader.role for reader in listed if reader.recipient == person.recipient()), "")
 
 
 def _identity(file: KeyFile | None) -> Identity | None:

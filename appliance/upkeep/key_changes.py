@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from appliance.errors import Damaged, Refused
@@ -80,7 +81,7 @@ class KeyChanges:
         self._people.require_free(name)
         entry = Entry("join", new_id(), role, sees_images)
         identity = Identity.generate()
-        reader = Reader(entry.person, identity.recipient())
+        reader = Reader(entry.person, identity.recipient(), role)
         steps: list[Step] = []
         if kinds:
             secret = passphrase_bytes(passphrase)
@@ -145,7 +146,9 @@ class KeyChanges:
             kinds = reads(entry.role, entry.sees_images) if entry.act == "change" else ()
             steps += self._seals(entry, kinds)
         if entry.epoch:
-            steps += [("key of the index", lambda: self._renew_index_key(entry)), ("sessions", self._lock_archive)]
+            steps.append(("key of the index", lambda: self._renew_index_key(entry)))
+        if entry.epoch or entry.act == "change":  # A session keeps the keys and the role that it began with.
+            steps.append(("sessions", self._lock_archive))
         if entry.act != "rotate":
             steps.append(("list of people", lambda: self._write_row(entry)))
         return steps
@@ -179,19 +182,21 @@ class KeyChanges:
     ) -> Callable[[], None]:
         def seal_again() -> None:
             file = self._open([number])[number, kind]
-            readers = self._wanted(file.readers, entry.person, may, joining)
+            readers = self._wanted(file.readers, entry, may, joining)
             if readers != file.readers:
                 seal_key_file(self._paths, number, kind, file.with_readers(readers))
 
         return seal_again
 
     def _wanted(
-        self, readers: tuple[Reader, ...], person: str, may: bool, joining: Reader | None
+        self, readers: tuple[Reader, ...], entry: Entry, may: bool, joining: Reader | None
     ) -> tuple[Reader, ...]:
-        if may and any(reader.person == person for reader in readers):
-            return readers
-        others = tuple(reader for reader in readers if reader.person != person)
-        return (*others, joining or self._reader(person)) if may else others
+        """Return the readers with the person of ``entry`` among them, in the role that it gives, or without."""
+        if not may:
+            return tuple(reader for reader in readers if reader.person != entry.person)
+        if all(reader.person != entry.person for reader in readers):
+            readers = (*readers, joining or self._reader(entry.person))
+        return tuple(replace(r, role=entry.role) if r.person == entry.person else r for r in readers)
 
     def _reader(self, person: str) -> Reader:
         """Return somebody's entry in the newest list of those who read notes; every reader is on it."""
@@ -207,11 +212,18 @@ class KeyChanges:
             return
         newest = numbers[-1]
         files = self._open([newest])
-        readers: dict[Kind, Sequence[Reader]] = {kind: files[newest, kind].readers for kind in KINDS}
+        readers: dict[Kind, Sequence[Reader]] = {
+            kind: tuple(map(self._with_role, files[newest, kind].readers)) for kind in KINDS
+        }
         if entry.act != "rotate":
             kinds = reads(entry.role, entry.sees_images) if entry.act == "change" else ()
-            readers = {kind: self._wanted(tuple(readers[kind]), entry.person, kind in kinds, None) for kind in KINDS}
+            readers = {kind: self._wanted(tuple(readers[kind]), entry, kind in kinds, None) for kind in KINDS}
         make_epoch(self._paths, entry.epoch, readers, files[newest, "notes"].paper)
+
+    def _with_role(self, reader: Reader) -> Reader:
+        """Return a reader of an earlier version's list with the role that the list of people has."""
+        person = None if reader.role else self._people.by_id(reader.person)
+        return reader if person is None else replace(reader, role=person.role)
 
     def _renew_index_key(self, entry: Entry) -> None:
         """Seal the key of the index to the new epoch.

@@ -29,14 +29,16 @@ from appliance.keyring.epochs import open_epochs
 from appliance.keyring.public import KINDS, current_epoch, epoch_numbers, is_whole
 from appliance.keyring.slots import unlock_slot
 from appliance.paths import RunPaths, StatePaths
+from appliance.people.store import People
 from appliance.sealing.header import read_header
 from appliance.sealing.identities import Identity, unwrap
 from appliance.upkeep.key_changes import KeyChanges  # noqa: F401  # loaded here, it need not be in each forked child
 from appliance.upkeep.recovery_kit import as_text, make_kit
-from tests.box import OWNER, PASSPHRASE, Box
+from tests.box import Box, OWNER, PASSPHRASE, wait_for
 from tests.e2e.objects import tiny
 from tests.practice import Practice
 from tests.samples.part10 import Sample
+from tests.samples.uids import uid
 
 ROUNDS = 25
 WHOLE = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
@@ -187,6 +189,56 @@ def test_a_technician_unwraps_nothing_and_an_assistant_no_image(practice: Practi
     done = practice.user("user", "role", "Aide", "assistant", "--images")
     assert done.returncode == 0, done.stderr.decode()
     assert reads(practice.enter("Aide"), sample)
+
+
+def ended(client: httpx.Client) -> bool:
+    try:
+        return client.get("/api/session").status_code in (401, 423)
+    except httpx.TransportError:
+        return False
+
+
+def test_who_may_decide_is_sealed_with_the_keys_and_not_what_the_list_of_people_says(practice: Practice) -> None:
+    """Whoever can write to system.db, as the pages can, makes nobody an owner by it."""
+    sample = tiny("decided")
+    practice.add("Dr Deux", "doctor")
+    practice.add("Aide", "assistant")
+    practice.send(sample)
+    practice.settled(practice.enter(OWNER), 1)
+    study, other = (uid("e2e study", name) for name in ("study", 2))
+    assert practice.user("study", "hold", study, by="Aide").returncode == 4
+    assert practice.user("study", "hold", study, by="Dr Deux").returncode == 0
+    assert practice.user("study", "release", study, by="Dr Deux").returncode == 0
+    people = People(practice.paths.system_db)
+    people.change_role(practice.person("Dr Deux"), "owner", False)
+    people.close()
+    assert practice.user("study", "delete", study, "--yes", by="Dr Deux").returncode == 4
+    assert practice.count(practice.enter(OWNER)) == 1
+    lines = [entry.fields for entry in entries(practice.paths, "keyagent")]
+    refused = [line for line in lines if line["event"] == "keyagent:lease:refused" and line["reason"] == "role"]
+    assert [(line["person"], line["kind"]) for line in refused] == [
+        (practice.person("Aide"), "hold"),
+        (practice.person("Dr Deux"), "tombstone"),
+    ]
+    taken = {line["decision"] for line in lines if line["event"].startswith("keyagent:decision:")}
+    sealed = {hashlib.sha256(path.read_bytes()).hexdigest() for path in practice.paths.decisions.iterdir()}
+    assert taken == sealed, "each decision has its line, which names the sealed file"
+    # Made an owner by the owner, she may, from her next login on; and no longer once she is a doctor again.
+    people = People(practice.paths.system_db)
+    people.change_role(practice.person("Dr Deux"), "doctor", False)
+    people.close()
+    owner = practice.enter("Dr Deux")
+    assert practice.user("user", "role", "Dr Deux", "owner").returncode == 0
+    wait_for(lambda: ended(owner), 20)  # A session that began in another role ends.
+    practice.enter("Dr Deux")
+    assert practice.user("study", "hold", study, by="Dr Deux").returncode == 0
+    assert practice.user("study", "release", study, by="Dr Deux").returncode == 0
+    assert practice.user("study", "delete", study, "--yes", by="Dr Deux").returncode == 0
+    assert practice.user("user", "role", "Dr Deux", "doctor").returncode == 0
+    second = tiny("second", study=2)
+    practice.send(second)
+    practice.settled(practice.enter(OWNER), 1)
+    assert practice.user("study", "delete", other, "--yes", by="Dr Deux").returncode == 4
 
 
 def test_wrong_changes_of_people_are_refused_and_change_nothing(practice: Practice) -> None:

@@ -104,7 +104,7 @@ def test_without_room_for_a_line_no_key_and_no_lease_is_given_and_all_goes_on_on
     disk.fill()
     for refused in (
         lambda: client.unwrap(token, "view", "study", [header]),
-        lambda: client.decide(token, "hold", "study"),
+        lambda: client.decide(token, "hold", "study", "0" * 64),
         lambda: client.ticket(token, ["study"]),
         client.job,
     ):
