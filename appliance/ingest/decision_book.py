@@ -52,8 +52,8 @@ class DecisionBook:
     def write(self, decision: Decision, record: Callable[[str, str], None]) -> None:
         """Have a decision recorded, append it durably, then let it take effect here.
 
-        ``record`` takes its kind and the SHA-256 of its sealed bytes and returns once the audit line is durable; what it
-        raises leaves nothing behind.
+        ``record`` takes its kind and the SHA-256 of its sealed bytes and returns once the audit line is durable; what
+        it raises leaves nothing behind.
         """
         sealed = seal(decisions.to_bytes(decision), [self._epoch.notes])
         record(decision.kind, hashlib.sha256(sealed).hexdigest())

@@ -1,4 +1,4 @@
-"""Who may decide what about images (docs/decisions-on-images.md): the key agent asks this before a decision is taken."""
+"""Who may decide what about images (docs/decisions-on-images.md): asked before a decision is taken."""
 
 from __future__ import annotations
 

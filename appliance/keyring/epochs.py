@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from appliance.errors import Damaged, Refused
-from appliance.keyring.disk import write_key_file
+from appliance.keyring.disk import remove_key_file, write_key_file
 from appliance.keyring.public import KINDS, epoch_numbers, read_recipient
 from appliance.keyring.readers import KeyFile, Reader, parse, render
 from appliance.paths import Kind, StatePaths
@@ -17,7 +17,7 @@ from appliance.sealing.reader import open_sealed
 from appliance.sealing.recipients import Recipient
 from appliance.sealing.writer import seal
 
-__all__ = ["KINDS", "OpenEpoch", "make_epoch", "open_epochs", "open_key_file", "seal_key_file"]
+__all__ = ["KINDS", "OpenEpoch", "make_epoch", "open_epochs", "open_key_file", "remove_epoch", "seal_key_file"]
 
 LARGEST_KEY_FILE = 1024 * 1024
 
@@ -63,6 +63,15 @@ def make_epoch(paths: StatePaths, number: int, readers: dict[Kind, Sequence[Read
     for kind in reversed(KINDS):
         public = f"{files[kind].identity.recipient()}\n".encode("ascii")
         write_key_file(paths.epoch_recipient(number, kind), public, like=paths.epoch_recipient(number - 1, kind))
+
+
+def remove_epoch(paths: StatePaths, number: int) -> None:
+    """Remove what there is of an epoch that does not count yet; :class:`Refused` for one that does."""
+    if number in epoch_numbers(paths):
+        raise Refused("This epoch is in use.")
+    for kind in KINDS:
+        remove_key_file(paths.epoch_recipient(number, kind))
+        remove_key_file(paths.epoch_identity(number, kind))
 
 
 def seal_key_file(paths: StatePaths, number: int, kind: Kind, file: KeyFile) -> None:

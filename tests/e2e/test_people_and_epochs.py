@@ -34,10 +34,10 @@ from appliance.sealing.header import read_header
 from appliance.sealing.identities import Identity, unwrap
 from appliance.upkeep.key_changes import KeyChanges  # noqa: F401  # loaded here, it need not be in each forked child
 from appliance.upkeep.recovery_kit import as_text, make_kit
-from tests.box import Box, OWNER, PASSPHRASE, wait_for
+from tests.box import OWNER, PASSPHRASE, Box, wait_for
 from tests.e2e.objects import tiny
 from tests.practice import Practice
-from tests.samples.part10 import Sample
+from tests.samples.part10 import Sample, split
 from tests.samples.uids import uid
 
 ROUNDS = 25
@@ -168,6 +168,51 @@ def test_rotated_twice_every_image_is_read_by_people_and_by_the_paper_key(practi
     assert sorted(number for number, _ in opened.values()) == [1, 2, 3]
     for number, plain in opened.values():
         assert samples[number - 1].dataset in plain
+
+
+def test_a_new_recovery_sheet_replaces_the_old_one(practice: Practice) -> None:
+    old, new, was = tiny("before", study=1), tiny("after", study=2), StatePaths(practice.root / "was")
+    practice.send(old)
+    practice.settled(practice.enter(OWNER), 1)
+    shutil.copytree(practice.paths.keys, was.keys)
+    old_paper, pdf, sheet = practice.paper(), practice.root / "new.pdf", practice.root / "new.txt"
+    for taken in (practice.kit, practice.root / "no" / "sheet.txt"):
+        assert practice.user("rotate", "--new-paper", str(taken)).returncode == 6
+    assert practice.user("rotate", "--new-paper", str(practice.root / "sheet.doc")).returncode == 2
+    assert epoch_numbers(practice.paths) == [1] and practice.paper() == old_paper
+    done = practice.user("rotate", "--new-paper", str(sheet))
+    assert done.returncode == 0, done.stderr.decode()
+    assert "epochs 1 to 1" in done.stdout.decode() and "AGE-" not in done.stdout.decode() + done.stderr.decode()
+    assert sheet.stat().st_mode & 0o077 == 0
+    practice.send(new)
+    client = practice.enter(OWNER)
+    practice.settled(client, 2)
+    assert reads(client, old) and reads(client, new)
+    # The stock program, with what is printed and what lies there: the new sheet opens all of it, the old one nothing.
+    found = Identity.parse(re.search(r"AGE-SECRET-KEY-1[A-Z0-9]+", sheet.read_text())[0])  # type: ignore[index]
+    assert plain_by(practice, found, practice.paths) == {old.dataset, new.dataset}
+    assert plain_by(practice, old_paper, practice.paths) == set()
+    # What the command says of older sheets: with old copies of the key files they open what was stored before.
+    assert "stored before" in done.stdout.decode()
+    assert plain_by(practice, old_paper, was) == {old.dataset}
+    events = [entry.fields["event"] for entry in entries(practice.paths, "cli")]
+    assert events[-2:] == ["cli:paper:begin", "cli:paper:end"]
+    assert practice.user("rotate", "--new-paper", str(pdf)).returncode == 0
+    assert pdf.read_bytes().startswith(b"%PDF")
+
+
+def plain_by(practice: Practice, paper: Identity, keys: StatePaths) -> set[bytes]:
+    """Return the data sets that a sheet opens by the documented two commands, with these key files."""
+    file, identity, found = practice.root / "paper.txt", practice.root / "id.txt", set()
+    file.write_text(paper.reveal())
+    for number in epoch_numbers(keys):
+        opened = age(file, keys.epoch_identity(number, "images"))
+        if opened is None:
+            continue
+        identity.write_bytes(opened)
+        plain = [age(identity, path) for path in sealed_objects(practice)]
+        found |= {raw[split(raw)[1] :] for raw in plain if raw is not None}
+    return found
 
 
 def test_a_technician_unwraps_nothing_and_an_assistant_no_image(practice: Practice) -> None:
