@@ -18,15 +18,6 @@ from appliance.keyring.client import AgentClient
 from appliance.keyring.public import current_epoch
 from appliance.paths import StatePaths
 
-# Who may decide what (DESIGN, section 1): demographics are everybody's work, retention is the owner's.
-ALLOWED = {
-    "merge": {"owner", "doctor", "assistant"},
-    "correction": {"owner", "doctor", "assistant"},
-    "hold": {"owner", "doctor"},
-    "quarantine": {"owner", "doctor"},
-    "release": {"owner", "doctor"},
-    "tombstone": {"owner"},
-}
 UNKNOWN = "There is no such study, or nothing of what the decision names."
 LOOK = "See: appliance study list"
 
@@ -40,16 +31,17 @@ class Decider:
         index: Index,
         archive: FileBackend,
         person: str,
-        role: str,
-        record: Callable[[str, str], None],
+        record: Callable[[str, str, str], None],
     ) -> None:
-        """``record`` takes a kind and the opaque key of a study and returns once the audit line is durable."""
+        """``record`` takes a kind, the opaque key of a study and the digest of the sealed decision.
+
+        It returns once the audit line is durable, or raises :class:`Refused` for who may not decide that.
+        """
         self._record = record
         self._settler = settler
         self._index = index
         self._archive = archive
         self.person = person
-        self._role = role
 
     def studies(self, text: str, offset: int, limit: int) -> tuple[int, list[StudyRow]]:
         """Return how many studies fit the words of ``text``, and one page of them."""
@@ -87,20 +79,18 @@ class Decider:
         return len(objects)
 
     def take(self, decision: Decision) -> None:
-        """Have a decision recorded, make it durable, then follow it.
+        """Have a decision allowed and recorded by the key agent, make it durable, then follow it.
 
         :class:`Refused` for who may not decide this, or for a study that is held; :class:`NotFound` when the archive
         has nothing of what the decision names, which is a slip of the pen; :class:`Damaged` for a deletion while what
         might forbid it cannot be read.
         """
-        if self._role not in ALLOWED[decision.kind]:
-            raise Refused("This person may not decide that.", "Ask the owner of the box.")
         self._require_target(decision)
         if decision.kind == "tombstone":
             self._refuse_held(decision)
         named = decision.uid if decision.level == "study" else ""
-        self._record(decision.kind, self._index.study_key(named) if named else "")
-        self._settler.book.write(decision)
+        study = self._index.study_key(named) if named else ""
+        self._settler.book.write(decision, lambda kind, digest: self._record(kind, study, digest))
         self._settler.follow()
 
     def _require_target(self, decision: Decision) -> None:
@@ -153,7 +143,6 @@ def deciding(
     agent: AgentClient,
     token: str,
     person: str,
-    role: str,
     moment: datetime,
 ) -> Iterator[Decider]:
     """Yield a decider once all that has arrived is settled, for the person whose session ``token`` is.
@@ -171,10 +160,10 @@ def deciding(
                 for _ in settler.run(moment):
                     pass
 
-                def record(kind: str, study: str) -> None:
-                    agent.decide(token, kind, study)
+                def record(kind: str, study: str, digest: str) -> None:
+                    agent.decide(token, kind, study, digest)
 
-                yield Decider(settler, index, archive, person, role, record)
+                yield Decider(settler, index, archive, person, record)
             finally:
                 index.close()
     finally:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from appliance.errors import BadInput, Damaged, Refused
 from appliance.keyring.public import KINDS, epoch_numbers, read_recipient
 from appliance.keyring.readers import KeyFile, Reader, parse, render
-from appliance.keyring.sums import NewKeyFile, is_as_written, write_summed
+from appliance.keyring.sums import NewKeyFile, is_as_written, remove_summed, write_summed
 from appliance.paths import Kind, StatePaths
 from appliance.sealing.header import read_header
 from appliance.sealing.identities import Identity, unwrap
@@ -17,7 +17,7 @@ from appliance.sealing.reader import open_sealed
 from appliance.sealing.recipients import Recipient
 from appliance.sealing.writer import seal
 
-__all__ = ["KINDS", "OpenEpoch", "make_epoch", "open_epochs", "open_key_file", "seal_key_file"]
+__all__ = ["KINDS", "OpenEpoch", "make_epoch", "open_epochs", "open_key_file", "remove_epoch", "seal_key_file"]
 
 LARGEST_KEY_FILE = 1024 * 1024
 
@@ -35,11 +35,15 @@ class ExchangedKey(Damaged):
 
 @dataclass(frozen=True, slots=True)
 class OpenEpoch:
-    """The identities of one epoch that a person's own identity opened; ``None`` for what was not granted."""
+    """The identities of one epoch that a person's own identity opened; ``None`` for what was not granted.
+
+    ``role`` is the person's, as it stands sealed beside the notes identity; empty when it does not.
+    """
 
     number: int
     notes: Identity | None
     images: Identity | None
+    role: str = ""
 
     def of(self, kind: Kind) -> Identity | None:
         """Return the identity of one kind."""
@@ -59,6 +63,14 @@ def make_epoch(paths: StatePaths, number: int, readers: dict[Kind, Sequence[Read
         public = f"{files[kind].identity.recipient()}\n".encode("ascii")
         new.append(NewKeyFile(paths.epoch_recipient(number, kind), public, paths.epoch_recipient(number - 1, kind)))
     write_summed(paths, new)
+
+
+def remove_epoch(paths: StatePaths, number: int) -> None:
+    """Remove what there is of an epoch that does not count yet; :class:`Refused` for one that does."""
+    if number in epoch_numbers(paths):
+        raise Refused("This epoch is in use.")
+    recipients = [paths.epoch_recipient(number, kind) for kind in KINDS]
+    remove_summed(paths, recipients + [paths.epoch_identity(number, kind) for kind in KINDS])
 
 
 def seal_key_file(paths: StatePaths, number: int, kind: Kind, file: KeyFile) -> None:
@@ -100,8 +112,13 @@ def open_epochs(paths: StatePaths, person: Identity) -> list[OpenEpoch]:
     opened = []
     for number in reversed(epoch_numbers(paths)):
         notes, images = (open_key_file(paths, number, kind, person) for kind in KINDS)
-        opened.append(OpenEpoch(number, _identity(notes), _identity(images)))
+        opened.append(OpenEpoch(number, _identity(notes), _identity(images), _role(notes, person)))
     return opened
+
+
+def _role(notes: KeyFile | None, person: Identity) -> str:
+    listed = notes.readers if notes is not None else ()
+    return next((reader.role for reader in listed if reader.recipient == person.recipient()), "")
 
 
 def _identity(file: KeyFile | None) -> Identity | None:

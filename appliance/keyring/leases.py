@@ -139,6 +139,10 @@ class LeaseTable:
         self._drop(_digest(token))
         return lease
 
+    def withdraw(self, token: str) -> None:
+        """Forget a lease that was opened and never given out."""
+        self._leases.pop(_digest(token), None)
+
     def end_all(self) -> None:
         """End every lease."""
         self._leases = {}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.errors import Damaged
-from appliance.keyring.disk import write_key_file
+from appliance.keyring.disk import remove_key_file, write_key_file
 from appliance.paths import StatePaths
 
 LARGEST = 1024 * 1024
@@ -41,16 +41,20 @@ def write_summed(paths: StatePaths, files: Sequence[NewKeyFile]) -> None:
 
     Errors as :func:`write_key_file`.
     """
-    try:
-        known = read_sums(paths)
-    except Damaged:
-        known = None
-    sums = _as_they_are(paths) if known is None else known  # What was not listed cannot be verified: begun afresh.
+    sums = _known(paths)
     new = {file.path.name: {hashlib.sha256(file.content).hexdigest()} for file in files}
     _write(paths, {name: sums.get(name, set()) | new.get(name, set()) for name in sums.keys() | new.keys()})
     for file in files:
         write_key_file(file.path, file.content, like=file.like)
     _write(paths, sums | new)
+
+
+def remove_summed(paths: StatePaths, files: Sequence[Path]) -> None:
+    """Remove files of keys/ durably, in this order, then their lines; harmless for those that are not there."""
+    for path in files:
+        remove_key_file(path)
+    names = {path.name for path in files}
+    _write(paths, {name: digests for name, digests in _known(paths).items() if name not in names})
 
 
 def read_sums(paths: StatePaths) -> Sums | None:
@@ -96,6 +100,15 @@ def is_as_written(paths: StatePaths, path: Path) -> bool:
 
 def _unreadable() -> Damaged:
     return Damaged("keys/SHA256SUMS is not as it was written.", "Restore keys/ from a backup.")
+
+
+def _known(paths: StatePaths) -> Sums:
+    """Return the list; what was not listed cannot be verified, and the list is begun afresh with what lies there."""
+    try:
+        known = read_sums(paths)
+    except Damaged:
+        known = None
+    return _as_they_are(paths) if known is None else known
 
 
 def _as_they_are(paths: StatePaths) -> Sums:

@@ -16,15 +16,18 @@ from appliance.errors import Damaged
 from appliance.keyring.disk import remove_key_file, write_key_file
 from appliance.paths import StatePaths
 
-Act = Literal["join", "change", "leave", "rotate"]
+Act = Literal["join", "change", "leave", "rotate", "paper"]
 
-ACTS: tuple[Act, ...] = ("join", "change", "leave", "rotate")
+ACTS: tuple[Act, ...] = ("join", "change", "leave", "rotate", "paper")
 LARGEST = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One change: whose (empty for ``rotate``), the role and grant it leads to, the epoch it begins (0 for none)."""
+    """One change: whose, the role and grant it leads to, the epoch it begins (0 for none).
+
+    Nobody's for ``rotate``, and for ``paper``, which replaces the paper key.
+    """
 
     act: Act
     person: str = ""

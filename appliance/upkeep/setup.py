@@ -69,7 +69,7 @@ def _fill(
     person = people.add(owner, "owner", moment)
     people.close()
     paper, identity = Identity.generate(), Identity.generate()
-    readers = [Reader(person.id, identity.recipient())]
+    readers = [Reader(person.id, identity.recipient(), "owner")]
     make_epoch(paths, 1, {"notes": readers, "images": readers}, paper.recipient())
     add_slot(paths, person.id, passphrase_bytes(passphrase), identity, params)
     index_key = seal(secrets.token_bytes(32), [current_epoch(paths).notes])
