@@ -59,7 +59,7 @@ bench: dev ## figures of storing, querying and retrieving, beside Orthanc's
 .PHONY: torture
 torture: dev ## a thousand kills while four modalities send, a hundred thousand flipped bits, failing calls, power cuts
 	@.ci/install packages $(PEERS)
-	NEGATO_TORTURE_ROUNDS=1000 NEGATO_TORTURE_FLIPS=100000 NEGATO_TORTURE_BATCHES=60 NEGATO_TORTURE_CUTS=40 NEGATO_TORTURE_FAULTS=0 \
+	NEGATO_TORTURE_ROUNDS=1000 NEGATO_TORTURE_FLIPS=100000 NEGATO_TORTURE_COMMANDS=250 NEGATO_TORTURE_BATCHES=60 NEGATO_TORTURE_CUTS=40 NEGATO_TORTURE_FAULTS=0 \
 	    $(BIN)/python -m pytest tests/torture -s
 
 .PHONY: screenshots

@@ -24,6 +24,7 @@ class StatePaths:
         self.index_db = root / "index.db"
         self.index_lock = root / "index.lock"
         self.index_key = self.keys / "index.age"
+        self.key_sums = self.keys / "SHA256SUMS"
         self.key_journal = self.keys / "journal.json"
         self.paper_recipient = self.keys / "paper.pub"
         self.box_keys = self.keys / "box"

@@ -20,6 +20,7 @@ from typing import Any
 
 from appliance.audit.entries import entries
 from appliance.audit.line import FIRST, LONGEST_LINE, line_hash, parse, render
+from appliance.audit.room import ROOM_BYTES, keep_room
 from appliance.clock import stamp
 from appliance.durable import sync_directory, told_as_ours
 from appliance.errors import Damaged, EnvironmentProblem
@@ -54,6 +55,7 @@ class AuditLog:
         self._segment_bytes = segment_bytes
         self._fd = -1
         self._size = -1
+        self._room = 0
         self._head = Head(0, FIRST)
         with self._current():
             pass
@@ -81,6 +83,7 @@ class AuditLog:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self._size += written
             self._head = Head(line["seq"], line["hash"], line["at"])
+            self._keep_room()
             return self._head
 
     def close(self) -> None:
@@ -92,7 +95,7 @@ class AuditLog:
         """Hold the right to write, on the file that is the log now and as it is now."""
         while True:
             if self._fd < 0:
-                self._fd, self._size, self._head = _open(self._path), -1, Head(0, FIRST)
+                self._fd, self._size, self._head, self._room = _open(self._path), -1, Head(0, FIRST), 0
             fcntl.flock(self._fd, fcntl.LOCK_EX)
             if _same_file(self._fd, self._path):
                 break
@@ -100,9 +103,15 @@ class AuditLog:
             self._fd = -1
         try:
             self._catch_up()
+            self._keep_room()
             yield
         finally:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def _keep_room(self) -> None:
+        """Keep between half of the room and all of it behind the last line, as far as there is any."""
+        if self._room - self._size < ROOM_BYTES // 2 and keep_room(self._fd, self._size):
+            self._room = self._size + ROOM_BYTES
 
     def _catch_up(self) -> None:
         size = os.fstat(self._fd).st_size
@@ -119,11 +128,13 @@ class AuditLog:
         if first is None:
             return
         with told_as_ours(NOT_DONE):
+            os.ftruncate(self._fd, os.fstat(self._fd).st_size)  # Gives back the room behind the last line.
             self._path.rename(self._paths.audit_segment(self._process, int(first["seq"])))
         fresh = _open(self._path)
         fcntl.flock(fresh, fcntl.LOCK_EX)
         os.close(self._fd)  # Whoever waits for its lock finds that the name belongs to another file now.
-        self._fd, self._size = fresh, 0
+        self._fd, self._size, self._room = fresh, 0, 0
+        self._keep_room()
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,13 +12,12 @@ import typer
 from appliance import clock
 from appliance.cli.options import Generate, PasswordFile, State, chosen_passphrase
 from appliance.cli.read_settings import read_settings
-from appliance.errors import BadInput, EnvironmentProblem
+from appliance.cli.sheet import new_sheet
 from appliance.hardening import lock_memory, no_dumps
 from appliance.paths import StatePaths
 from appliance.sealing.identities import Identity
 from appliance.sealing.passphrase_key import calibrate, seconds_for
 from appliance.settings import Settings
-from appliance.upkeep.recovery_kit import Kit, as_text, make_kit
 
 LOGIN_SECONDS = 0.4
 
@@ -46,30 +43,20 @@ def init(
     from appliance.upkeep.setup import set_up  # SQLAlchemy is loaded when it is needed
 
     settings = read_settings(state=state)
-    render = _renderer(recovery_out)
     no_dumps()
     lock_memory()
-    fd = _open_new(recovery_out)
-    made, tunnel = False, ""
-    try:
+    tunnel = ""
+    with new_sheet(recovery_out) as sheet:
         passphrase = chosen_passphrase(password_file, generate)
         params, moment = calibrate(login_seconds), clock.now()
 
         def keep(paper: Identity) -> None:
             nonlocal tunnel
             tunnel = _emergency(settings, outside, cabinet, moment)
-            kit = make_kit(paper, moment, tunnel)
-            with os.fdopen(os.dup(fd), "wb") as file:
-                file.write(render(kit))
-                file.flush()
-                os.fsync(file.fileno())
+            sheet.write(paper, moment, tunnel)
 
         set_up(StatePaths(settings.state), owner, passphrase, keep, params, moment)
-        made = True
-    finally:
-        os.close(fd)
-        if not made:
-            recovery_out.unlink(missing_ok=True)
+        sheet.counts = True
     print(f"The archive is ready in {settings.state}.")
     print(f"Print {recovery_out}, keep it in a safe, then delete the file: it opens every image.")
     if not tunnel:
@@ -108,25 +95,3 @@ def _emergency(settings: Settings, outside: str, cabinet: str, moment: datetime)
         return renew_emergency(devices, tunnel, box_key, moment)[0].text
     finally:
         file.close()
-
-
-def _renderer(path: Path) -> Callable[[Kit], bytes]:
-    """Return what makes the sheet in the form that the file's suffix asks for."""
-    if path.suffix.lower() == ".pdf":
-        from appliance.upkeep.recovery_pdf import as_pdf  # Loaded when it is needed
-
-        return as_pdf
-    if path.suffix.lower() in (".txt", ""):
-        return as_text
-    raise BadInput("The recovery sheet is a PDF or a text.", "Name a file that ends in .pdf or .txt.")
-
-
-def _open_new(path: Path) -> int:
-    """Make the sheet's file before anything else: an archive without its sheet must not come to be."""
-    try:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise EnvironmentProblem(
-            f"The recovery sheet cannot be written to {path}: {error.strerror}.",
-            "Name a new file in a directory of yours.",
-        ) from error

@@ -70,9 +70,15 @@ def key_session(state: Path | None, user: str, password_file: Path | None, targe
 def _complete(changes: KeyChanges) -> Entry | None:
     completed = changes.resume()
     if completed is not None:
-        how = "taken back" if completed.act == "join" else "completed"
+        how = "taken back" if completed.act == "join" or _worthless(completed) else "completed"
         typer.echo(f"An earlier command ({completed.act}) had been cut short: it was {how}.", err=True)
+        if _worthless(completed):
+            typer.echo("The recovery sheet that it wrote opens nothing: destroy it. The older one counts.", err=True)
     return completed
+
+
+def _worthless(completed: Entry) -> bool:
+    return completed.act == "paper" and not completed.epoch
 
 
 def _end_sessions(settings: Settings) -> None:

@@ -16,17 +16,19 @@ import typer
 from appliance.errors import BadInput, EnvironmentProblem, StorageFull
 from appliance.sealing.armor import without_armor
 from appliance.sealing.header import Header, read_header
-from appliance.sealing.identities import parse_identities, unwrap
+from appliance.sealing.identities import Identity, parse_identities, unwrap
 from appliance.sealing.reader import SealedReader
 from appliance.sealing.sink import write_all
+from appliance.sealing.words import from_words
 
 _PIECE = 1024 * 1024
 _IN_MEMORY = 8 * 1024 * 1024
 _LONGEST_IDENTITY_FILE = 64 * 1024
+FEWEST_WORDS = 12  # so many are meant as recovery words, and one that is missing is said
 
 
 def open_sealed(
-    identity: Annotated[Path, typer.Option(help="File with an age identity, for example the paper key.")],
+    identity: Annotated[Path, typer.Option(help="File with an age identity, or the 24 words of a recovery sheet.")],
     tmp: Annotated[Path | None, typer.Option(help="Directory for a large input's ciphertext.")] = None,
 ) -> None:
     """Open a sealed file: appliance open --identity FILE < sealed > plain. Writes nothing unless all of it verifies."""
@@ -52,7 +54,7 @@ def open_command(
     """
     source = sys.stdin.buffer if source is None else source
     sink = sys.stdout.buffer if sink is None else sink
-    identities = parse_identities(_identity_text(identity))
+    identities = _identities(_identity_text(identity))
     try:
         source = without_armor(source)
         header = read_header(source)
@@ -87,6 +89,17 @@ def _starts_a_file(source: BinaryIO, header: Header) -> bool:
         return stat.S_ISREG(os.fstat(source.fileno()).st_mode) and source.tell() == len(header.raw)
     except (OSError, ValueError):
         return False
+
+
+def _identities(text: str) -> list[Identity]:
+    """Return the identities of an age identity file, or the one that the words of a recovery sheet stand for.
+
+    The words may be copied as they are printed, with their numbers.
+    """
+    words = [word for word in text.split() if not word.isdecimal()]
+    if len(words) >= FEWEST_WORDS and all(word.isalpha() for word in words):
+        return [Identity(from_words(" ".join(words)))]
+    return parse_identities(text)
 
 
 def _identity_text(path: Path) -> str:

@@ -29,18 +29,13 @@ def decider_of(user: str, state: State, password_file: PasswordFile) -> Iterator
     """Log somebody in and yield what takes decisions in their name; the session ends with it."""
     from appliance.archive.files import FileBackend  # SQLCipher is loaded when it is needed
     from appliance.ingest.decide import deciding
-    from appliance.people.store import People
 
     settings = read_settings(state=state)
     paths = StatePaths(settings.state)
     agent, token, lease = log_in(settings, user, password_file)
     try:
-        people = People(paths.system_db)
-        person = people.by_id(lease.person)
-        people.close()
-        role = person.role if person else ""
         archive = FileBackend(paths, "decide")
-        with deciding(paths, archive, agent, token, lease.person, role, clock.now()) as decider:
+        with deciding(paths, archive, agent, token, lease.person, clock.now()) as decider:
             yield decider
     finally:
         agent.logout(token)
@@ -73,9 +68,12 @@ def list_studies(
             offset += len(rows)
             if not rows or offset >= total:
                 break
+        unreadable = decider.unreadable
     if as_json:
-        print(json.dumps({"studies": found}, ensure_ascii=False))
+        print(json.dumps({"studies": found, "unreadable_decisions": unreadable}, ensure_ascii=False))
         return
+    for number in unreadable:
+        typer.echo(f"ALARM: decision {number} cannot be read and is not followed. Restore decisions/.", err=True)
     for study in found:
         held = "  held" if study["held"] else ""
         print(f"{study['study']}  {study['study_date']}  {study['patient_name']}  {study['instances']} images{held}")

@@ -9,7 +9,7 @@ from datetime import datetime
 from appliance.archive.files import FileBackend
 from appliance.clock import stamp
 from appliance.dicom.decision import PATIENT_ID, Decision
-from appliance.errors import NotFound, Refused
+from appliance.errors import Damaged, NotFound, Refused
 from appliance.index.rows import StudyRow
 from appliance.index.store import Index
 from appliance.ingest.index_file import index_key, index_lock
@@ -18,15 +18,6 @@ from appliance.keyring.client import AgentClient
 from appliance.keyring.public import current_epoch
 from appliance.paths import StatePaths
 
-# Who may decide what (DESIGN, section 1): demographics are everybody's work, retention is the owner's.
-ALLOWED = {
-    "merge": {"owner", "doctor", "assistant"},
-    "correction": {"owner", "doctor", "assistant"},
-    "hold": {"owner", "doctor"},
-    "quarantine": {"owner", "doctor"},
-    "release": {"owner", "doctor"},
-    "tombstone": {"owner"},
-}
 UNKNOWN = "There is no such study, or nothing of what the decision names."
 LOOK = "See: appliance study list"
 
@@ -40,16 +31,17 @@ class Decider:
         index: Index,
         archive: FileBackend,
         person: str,
-        role: str,
-        record: Callable[[str, str], None],
+        record: Callable[[str, str, str], None],
     ) -> None:
-        """``record`` takes a kind and the opaque key of a study and returns once the audit line is durable."""
+        """``record`` takes a kind, the opaque key of a study and the digest of the sealed decision.
+
+        It returns once the audit line is durable, or raises :class:`Refused` for who may not decide that.
+        """
         self._record = record
         self._settler = settler
         self._index = index
         self._archive = archive
         self.person = person
-        self._role = role
 
     def studies(self, text: str, offset: int, limit: int) -> tuple[int, list[StudyRow]]:
         """Return how many studies fit the words of ``text``, and one page of them."""
@@ -58,6 +50,11 @@ class Decider:
     def held(self, study: str) -> bool:
         """Say whether the study with this UID must not be deleted."""
         return study in self._settler.book.decided.held
+
+    @property
+    def unreadable(self) -> list[str]:
+        """The numbers of decisions that cannot be read: what they said is not followed."""
+        return list(self._settler.book.unreadable)
 
     def hold(self, study: str, moment: datetime, reason: str = "") -> None:
         """Forbid the deletion of a study."""
@@ -82,19 +79,18 @@ class Decider:
         return len(objects)
 
     def take(self, decision: Decision) -> None:
-        """Have a decision recorded, make it durable, then follow it.
+        """Have a decision allowed and recorded by the key agent, make it durable, then follow it.
 
         :class:`Refused` for who may not decide this, or for a study that is held; :class:`NotFound` when the archive
-        has nothing of what the decision names, which is a slip of the pen.
+        has nothing of what the decision names, which is a slip of the pen; :class:`Damaged` for a deletion while what
+        might forbid it cannot be read.
         """
-        if self._role not in ALLOWED[decision.kind]:
-            raise Refused("This person may not decide that.", "Ask the owner of the box.")
         self._require_target(decision)
         if decision.kind == "tombstone":
             self._refuse_held(decision)
         named = decision.uid if decision.level == "study" else ""
-        self._record(decision.kind, self._index.study_key(named) if named else "")
-        self._settler.book.write(decision)
+        study = self._index.study_key(named) if named else ""
+        self._settler.book.write(decision, lambda kind, digest: self._record(kind, study, digest))
         self._settler.follow()
 
     def _require_target(self, decision: Decision) -> None:
@@ -109,13 +105,23 @@ class Decider:
             raise NotFound(UNKNOWN, LOOK)
 
     def _refuse_held(self, decision: Decision) -> None:
+        if self.unreadable:
+            raise Damaged(
+                f"Decision {self.unreadable[0]} cannot be read and may hold the study; nothing was deleted.",
+                "Restore decisions/ from a backup.",
+            )
         held = self._settler.book.decided.held
         if not held:
             return
-        for read, _ in self._settler.reader.batches(decision.objects, "rebuild"):
+        for read, damaged in self._settler.reader.batches(decision.objects, "rebuild"):
             if any(note.study in held for note in read):
                 raise Refused(
                     "The study is held; nothing was deleted.", "Release it first: appliance study release UID"
+                )
+            if damaged:
+                raise Damaged(
+                    f"The note of {damaged[0]} cannot be read, its study may be held; nothing was deleted.",
+                    "Run: appliance check --deep",
                 )
 
     def _unlisted(self, study: str) -> set[str]:
@@ -137,7 +143,6 @@ def deciding(
     agent: AgentClient,
     token: str,
     person: str,
-    role: str,
     moment: datetime,
 ) -> Iterator[Decider]:
     """Yield a decider once all that has arrived is settled, for the person whose session ``token`` is.
@@ -155,10 +160,10 @@ def deciding(
                 for _ in settler.run(moment):
                     pass
 
-                def record(kind: str, study: str) -> None:
-                    agent.decide(token, kind, study)
+                def record(kind: str, study: str, digest: str) -> None:
+                    agent.decide(token, kind, study, digest)
 
-                yield Decider(settler, index, archive, person, role, record)
+                yield Decider(settler, index, archive, person, record)
             finally:
                 index.close()
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 from appliance.archive.backend import Backend
 from appliance.dicom import decision as decisions
@@ -48,9 +49,15 @@ class DecisionBook:
                 names, sealed = [], []
         self._take(names, sealed)
 
-    def write(self, decision: Decision) -> None:
-        """Append a decision durably, then let it take effect here."""
-        self._archive.decide(seal(decisions.to_bytes(decision), [self._epoch.notes]))
+    def write(self, decision: Decision, record: Callable[[str, str], None]) -> None:
+        """Have a decision recorded, append it durably, then let it take effect here.
+
+        ``record`` takes its kind and the SHA-256 of its sealed bytes and returns once the audit line is durable; what
+        it raises leaves nothing behind.
+        """
+        sealed = seal(decisions.to_bytes(decision), [self._epoch.notes])
+        record(decision.kind, hashlib.sha256(sealed).hexdigest())
+        self._archive.decide(sealed)
         self.refresh()
 
     def applied(self) -> Applied:

@@ -22,14 +22,16 @@ def index_key(paths: StatePaths, agent: AgentClient, token: str) -> bytes:
     try:
         sealed = paths.index_key.read_bytes()
     except OSError as error:
-        raise Damaged("The key of the index cannot be read.", "Restore keys/ from a backup.") from error
+        raise Damaged(
+            "The key of the index (keys/index.age) cannot be read.", "Restore keys/ from a backup."
+        ) from error
     try:
         (file_key,) = agent.unwrap(token, "index", "", [read_header(io.BytesIO(sealed)).raw])
         key = open_sealed(sealed, file_key)
     except (Damaged, Refused) as error:
-        raise Damaged("The key of the index is damaged.", "Restore keys/ from a backup.") from error
+        raise Damaged("The key of the index (keys/index.age) is damaged.", "Restore keys/ from a backup.") from error
     if len(key) != KEY_BYTES:
-        raise Damaged("The key of the index is damaged.", "Restore keys/ from a backup.")
+        raise Damaged("The key of the index (keys/index.age) is damaged.", "Restore keys/ from a backup.")
     return key
 
 

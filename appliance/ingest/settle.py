@@ -43,6 +43,8 @@ class Settler:
 
     def __init__(self, archive: Backend, agent: AgentClient, token: str, index: Index, epoch: Epoch) -> None:
         self._archive = archive
+        self._agent = agent
+        self._token = token
         self._index = index
         self._damaged: set[str] = set()
         self.reader = NoteReader(archive, agent, token)
@@ -120,7 +122,7 @@ class Settler:
                 conflicts.append(note.object)
         undecided = [object_id for object_id in conflicts if object_id not in decided.quarantined]
         if undecided:
-            self.book.write(Decision("quarantine", stamp(moment), "settle", objects=tuple(undecided)))
+            self.book.write(Decision("quarantine", stamp(moment), "settle", objects=tuple(undecided)), self._record)
         self._add(new, damaged)
         judged.extend((*(note.object for note in new), *conflicts))
         if undecided:
@@ -132,6 +134,9 @@ class Settler:
         self._damaged.update(damaged)
         _alarm(damaged)
         return Settled(len(new), len(copies), len(conflicts), damaged)
+
+    def _record(self, kind: str, digest: str) -> None:
+        self._agent.decide(self._token, kind, "", digest)
 
     def _add(self, notes: list[Note], damaged: list[str]) -> int:
         """Index these notes, return how many; one that the index cannot hold joins ``damaged`` and stops no other."""

@@ -9,19 +9,22 @@ import io
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from appliance import clock, errors
 from appliance.audit.anchors import heads, still_holds
 from appliance.audit.log import AuditLog
 from appliance.errors import BadInput, Damaged, NegatoError, NotLoggedIn, Refused
+from appliance.keyring.decisions import DECIDES, objection
 from appliance.keyring.device_verbs import DeviceVerbs, require_device
 from appliance.keyring.door import Door
 from appliance.keyring.epochs import ExchangedKey, OpenEpoch, open_epochs
 from appliance.keyring.exchanged import all_is_well, raise_alarm
 from appliance.keyring.halves import Halves
 from appliance.keyring.leases import PURPOSES, Caller, Lease, LeaseTable, TakenToken
+from appliance.logs import log, log_unexpected
 from appliance.paths import StatePaths
 from appliance.sealing.header import read_header
 from appliance.sealing.identities import Identity, unwrap
@@ -29,9 +32,9 @@ from appliance.sealing.identities import Identity, unwrap
 MOST_HEADERS = 10_000
 MOST_STUDIES = 100
 LONGEST_STUDY = 64
-DECISIONS = frozenset({"merge", "correction", "hold", "quarantine", "release", "tombstone"})
 PROCESS = "keyagent"
 HEAD = re.compile(r"(\d{1,15}):([0-9a-f]{64})")
+DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Verb(NamedTuple):
@@ -69,7 +72,7 @@ class Agent:
             "peek": Verb(self.peek, {"token": str}),
             "job": Verb(self.job, {}),
             "ticket": Verb(self.ticket, {"token": str, "studies": list}),
-            "decide": Verb(self.decide, {"token": str, "kind": str, "study": str}),
+            "decide": Verb(self.decide, {"token": str, "kind": str, "study": str, "digest": str}),
             "unwrap": Verb(self.unwrap, {"token": str, "purpose": str, "study": str, "headers": list}),
             "lock": Verb(self.lock, {}),
             "device": Verb(
@@ -94,11 +97,11 @@ class Agent:
                 raise BadInput("The key agent does not know this verb.")
             _check(verb, request)
             return {"ok": verb.handler(caller, **request)}
-        except TakenToken as error:
-            self._refuse(error.lease, "other caller")
-            return _failed(error)
         except NegatoError as error:
-            return _failed(error)
+            return _failed(self._noted(error))
+        except Exception as error:  # A caller is answered whatever happens; what it was says nothing of what was asked.
+            log_unexpected(error)
+            return _failed(NegatoError("The key agent failed.", "Try again; if it stays, ask for help."))
 
     def status(self, _caller: Caller) -> dict[str, Any]:
         """Tell whether the archive is locked."""
@@ -139,21 +142,23 @@ class Agent:
             if remembered is not None and rolled_back:
                 self._log.append(clock.now(), "keyagent:audit:rolled_back", person=person, seen=seen)
             token, lease = self._leases.open_person(person, caller, time.monotonic(), device)
-            head = self._log.append(
-                clock.now(), "keyagent:person:login", person=person, lease=lease.id, heads=heads(self._paths, PROCESS),
-                **({"device": device} if device else {}),
-            )  # fmt: skip
+            with self._recorded(token):
+                known = heads(self._paths, PROCESS)
+                on_device = {"device": device} if device else {}
+                head = self._log.append(
+                    clock.now(), "keyagent:person:login", person=person, lease=lease.id, heads=known, **on_device
+                )
             self._epochs[person] = epochs
         self._tell()
         told = {"seq": head.seq, "hash": head.hash}
         return {"token": token, "lease": lease.id, "person": person, "audit_head": told, "rolled_back": rolled_back}
 
     def logout(self, caller: Caller, token: str) -> dict[str, Any]:
-        """End a lease; the last one locks."""
+        """End a lease; the last one locks. That never waits for room in the log."""
         with self._lock:
             lease = self._leases.end(token, caller, time.monotonic())
             if lease is not None:
-                self._log.append(clock.now(), "keyagent:person:logout", person=lease.person, lease=lease.id)
+                self._append_if_it_can("keyagent:person:logout", person=lease.person, lease=lease.id)
         self.sweep()
         return {}
 
@@ -173,7 +178,8 @@ class Agent:
         """Give out a lease for the appliance's own work on notes, while somebody is logged in."""
         with self._lock:
             token, lease = self._leases.open_job(caller, time.monotonic())
-        self._log.append(clock.now(), "keyagent:job:begin", lease=lease.id)
+            with self._recorded(token):
+                self._log.append(clock.now(), "keyagent:job:begin", lease=lease.id)
         return {"token": token, "lease": lease.id}
 
     def ticket(self, caller: Caller, token: str, studies: list[str]) -> dict[str, Any]:
@@ -184,25 +190,29 @@ class Agent:
         with self._lock:
             issuer = self._leases.use(token, caller, now)
             fresh, lease = self._leases.open_ticket(issuer, studies, now)
-        self._log.append(
-            clock.now(), "keyagent:ticket:issue", person=lease.person, lease=lease.id, studies=sorted(set(studies))
-        )
+            with self._recorded(fresh):
+                named = sorted(set(studies))
+                self._log.append(
+                    clock.now(), "keyagent:ticket:issue", person=lease.person, lease=lease.id, studies=named
+                )
         return {"token": fresh, "lease": lease.id}
 
-    def decide(self, caller: Caller, token: str, kind: str, study: str) -> dict[str, Any]:
-        """Write down that a person is about to take a decision; it is durable when this returns.
+    def decide(self, caller: Caller, token: str, kind: str, study: str, digest: str) -> dict[str, Any]:
+        """Let a decision be taken by whom it is due, and write that down; the line is durable when this returns.
 
-        ``study`` is the index's opaque key, empty for a decision that names none. What the decision says stands in the
-        decision itself, sealed.
+        ``study`` is the index's opaque key, empty for a decision that names none, ``digest`` the SHA-256 of the sealed
+        decision, in which what it says stands. The role is the one sealed in the newest key file, out of the pages'
+        reach. Every refusal is one audit line, too.
         """
-        if kind not in DECISIONS or len(study) > LONGEST_STUDY:
+        if kind not in DECIDES or len(study) > LONGEST_STUDY or not DIGEST.fullmatch(digest):
             raise BadInput("The key agent does not know this decision.")
-        with self._lock:
-            lease = self._leases.use(token, caller, time.monotonic())
-        if lease.kind != "person":
-            self._refuse(lease, "purpose", study=study)
-            raise Refused("This session may decide nothing.", "Ask the owner of the box.")
-        self._log.append(clock.now(), f"keyagent:decision:{kind}", person=lease.person, lease=lease.id, study=study)
+        named = {"study": study, "decision": digest}
+        with self._asked_by(caller, token, named) as lease:
+            role = next((epoch.role for epoch in self._epochs.get(lease.person, [])), "")
+        if reason := objection(lease.kind, role, kind):
+            self._refuse(lease, reason, kind=kind, **named)
+            raise Refused("This person may not decide that.", "Ask the owner of the box.")
+        self._log.append(clock.now(), f"keyagent:decision:{kind}", person=lease.person, lease=lease.id, **named)
         return {"person": lease.person}
 
     def unwrap(self, caller: Caller, token: str, purpose: str, study: str, headers: list[str]) -> dict[str, Any]:
@@ -215,16 +225,8 @@ class Agent:
             raise BadInput("This is no key of a study.")
         raws = _decode(headers)
         read = {"study": study, "headers": [hashlib.sha256(raw).hexdigest() for raw in raws]}
-        try:
-            with self._lock:
-                lease = self._leases.use(token, caller, time.monotonic())
-                identities = self._identities(lease, purpose)
-        except NotLoggedIn:
-            self._refuse(self._leases.ended(token), "ended", **read)
-            raise
-        except TakenToken as error:
-            self._refuse(error.lease, "other caller", **read)
-            raise Refused(error.message, error.next_step) from error
+        with self._asked_by(caller, token, read) as lease:
+            identities = self._identities(lease, purpose)
         objection = lease.objection(purpose, study) or ("" if identities else "not granted")
         if objection:
             self._refuse(lease, objection, **read)
@@ -260,8 +262,7 @@ class Agent:
             with self._lock:
                 first, self._ended = not self._ended, True
                 if first and (self._epochs or reason == "asked"):
-                    known = heads(self._paths, PROCESS)
-                    self._log.append(clock.now(), "keyagent:archive:lock", reason=reason, heads=known)
+                    self._append_if_it_can("keyagent:archive:lock", reason=reason, heads=heads(self._paths, PROCESS))
         finally:
             with self._lock:
                 self._epochs = {}
@@ -274,8 +275,10 @@ class Agent:
         try:
             epochs = open_epochs(self._paths, identity)
         except ExchangedKey as error:
-            raise_alarm(self._paths, error.file)
-            self._log.append(clock.now(), "keyagent:recipients:exchanged", person=person, public_key=error.file)
+            try:
+                raise_alarm(self._paths, error.file)
+            finally:
+                self._append_if_it_can("keyagent:recipients:exchanged", person=person, public_key=error.file)
             raise
         if not any(epoch.notes or epoch.images for epoch in epochs):
             # A slot that was put back after its person left: right passphrase, no key.
@@ -291,6 +294,45 @@ class Agent:
         people = list(self._epochs) if lease.kind == "job" else [lease.person]
         found = (epoch.of(PURPOSES[purpose]) for person in people for epoch in self._epochs.get(person, []))
         return list({str(identity.recipient()): identity for identity in found if identity is not None}.values())
+
+    @contextmanager
+    def _asked_by(self, caller: Caller, token: str, asked: dict[str, Any]) -> Iterator[Lease]:
+        """Yield the lease that asks, with the table held; one that has ended or is another caller's is recorded."""
+        try:
+            with self._lock:
+                yield self._leases.use(token, caller, time.monotonic())
+        except NotLoggedIn:
+            self._refuse(self._leases.ended(token), "ended", **asked)
+            raise
+        except TakenToken as error:
+            self._refuse(error.lease, "other caller", **asked)
+            raise Refused(error.message, error.next_step) from error
+
+    @contextmanager
+    def _recorded(self, token: str) -> Iterator[None]:
+        """Take back the lease that was just opened if its line cannot be written: nobody ever gets the token."""
+        try:
+            yield
+        except BaseException:
+            self._leases.withdraw(token)
+            raise
+
+    def _append_if_it_can(self, event: str, **fields: Any) -> None:
+        """Write down what gives nothing to anybody and must happen even if no trace of it can be kept."""
+        try:
+            self._log.append(clock.now(), event, **fields)
+        except NegatoError as error:
+            log("audit.unwritten", line=event, reason=type(error).__name__)
+
+    def _noted(self, error: NegatoError) -> NegatoError:
+        """Return what the caller hears of an error; the use of somebody else's token is written down first."""
+        if not isinstance(error, TakenToken):
+            return error
+        try:
+            self._refuse(error.lease, "other caller")
+        except NegatoError as unwritten:
+            return unwritten
+        return error
 
     def _refuse(self, lease: Lease | None, reason: str, **read: Any) -> None:
         known = {"person": lease.person, "lease": lease.id} if lease is not None else {"lease": ""}

@@ -104,9 +104,12 @@ class AgentClient:
         """Return the token of a lease on these studies alone, by their opaque keys, to view only."""
         return str(self._call("ticket", token=token, studies=list(studies))["token"])
 
-    def decide(self, token: str, kind: str, study: str) -> None:
-        """Have it written down that the person behind ``token`` takes a decision, before it takes effect."""
-        self._call("decide", token=token, kind=kind, study=study)
+    def decide(self, token: str, kind: str, study: str, digest: str) -> None:
+        """Have it written down that whoever is behind ``token`` takes a decision, before it takes effect.
+
+        ``digest`` is the SHA-256 of the sealed decision in hex. :class:`Refused` for who may not decide this.
+        """
+        self._call("decide", token=token, kind=kind, study=study, digest=digest)
 
     def unwrap(self, token: str, purpose: str, study: str, headers: Sequence[bytes]) -> list[bytes]:
         """Return the file keys of a batch of age headers, audited as one read."""

@@ -160,6 +160,10 @@ class LeaseTable:
         self.expire(now)
         return any(lease.kind == "person" and lease.person == person for lease in self._leases.values())
 
+    def withdraw(self, token: str) -> None:
+        """Forget a lease that was opened and never given out."""
+        self._leases.pop(_digest(token), None)
+
     def end_all(self) -> None:
         """End every lease."""
         self._leases = {}

@@ -2,18 +2,20 @@
 
 Beside the slot lies one file of wraps, JSON: version, the person's id, and under each device's id its kind, the wrap
 and, from a renewal until the device shows its fresh secret, the next wrap: an answer that was lost on the way locks
-nobody out. ``browser`` is a claimed browser's secret, ``passkey`` the output of a passkey's PRF; both have 32 bytes.
-The file alone is worth nothing: a stolen box has neither the passphrase nor a device.
+nobody out. A checksum tells a broken disk from a device that is unknown or was revoked. ``browser`` is a claimed
+browser's secret, ``passkey`` the output of a passkey's PRF; both have 32 bytes. The file alone is worth nothing: a
+stolen box has neither the passphrase nor a device.
 """
 
 from __future__ import annotations
 
 import binascii
+import hashlib
 import json
 import re
 import secrets
 from base64 import b64decode, b64encode
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from appliance.errors import BadInput, Damaged, Refused
 from appliance.keyring.disk import remove_key_file, write_key_file
@@ -139,15 +141,25 @@ def _read(paths: StatePaths, person: str) -> _Wraps:
         raise malformed from error
     if not all(_DEVICE.fullmatch(device) and kind in DEVICE_KINDS for device, (kind, *_) in wraps.items()):
         raise malformed
+    if _render(person, wraps) != raw:
+        raise malformed
     return wraps
 
 
 def _write(paths: StatePaths, person: str, wraps: _Wraps) -> None:
+    write_key_file(paths.possession(person), _render(person, wraps), like=paths.slot(person))
+
+
+def _render(person: str, wraps: _Wraps) -> bytes:
     listed = {
         d: {"kind": known.kind, "wrap": b64encode(known.wrap).decode("ascii")}
         | ({"next": b64encode(known.following).decode("ascii")} if known.following else {})
         for d, known in wraps.items()
     }
-    body = {"version": VERSION, "person": person, "devices": listed}
-    raw = json.dumps(body, sort_keys=True, separators=(",", ":")).encode("ascii") + b"\n"
-    write_key_file(paths.possession(person), raw, like=paths.slot(person))
+    body: dict[str, Any] = {"version": VERSION, "person": person, "devices": listed}
+    body["sha256"] = hashlib.sha256(_canonical(body)).hexdigest()
+    return _canonical(body) + b"\n"
+
+
+def _canonical(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, sort_keys=True, separators=(",", ":")).encode("ascii")

@@ -15,16 +15,20 @@ from appliance.errors import BadInput, Damaged
 from appliance.sealing.identities import Identity, parse_identities
 from appliance.sealing.recipients import Recipient
 
-_READER = re.compile(r"# reader ([0-9a-f]{16}) (age1\S+)")
+_READER = re.compile(r"# reader ([0-9a-f]{16}) (age1\S+)(?: ([a-z]{1,16}))?")
 _PAPER = re.compile(r"# paper (age1\S+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Somebody entitled to an identity of the archive: a person's opaque id, with the recipient of that person."""
+    """Somebody entitled to an identity of the archive: a person's opaque id, with the recipient of that person.
+
+    ``role`` is what the person may decide by; empty in a file of an earlier version, which lets them decide nothing.
+    """
 
     person: str
     recipient: Recipient
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class KeyFile:
 
 def render(file: KeyFile) -> bytes:
     """Return the plaintext of a key file, ASCII lines."""
-    lines = [f"# reader {reader.person} {reader.recipient}" for reader in file.readers]
+    lines = [f"# reader {reader.person} {reader.recipient} {reader.role}".rstrip() for reader in file.readers]
     return "\n".join([file.identity.reveal(), *lines, f"# paper {file.paper}", ""]).encode("ascii")
 
 
@@ -56,7 +60,7 @@ def parse(raw: bytes) -> KeyFile:
         text = raw.decode("ascii")
         [identity] = parse_identities(text)
         lines = text.splitlines()
-        readers = tuple(Reader(m[1], Recipient.parse(m[2])) for m in map(_READER.fullmatch, lines) if m)
+        readers = tuple(Reader(m[1], Recipient.parse(m[2]), m[3] or "") for m in map(_READER.fullmatch, lines) if m)
         [paper] = [Recipient.parse(m[1]) for m in map(_PAPER.fullmatch, lines) if m]
     except (ValueError, BadInput) as error:
         raise Damaged("A key file does not hold what it must.", "Restore keys/ from a backup.") from error

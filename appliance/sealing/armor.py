@@ -21,7 +21,7 @@ _PIECE = (_COLUMNS + 1) * 1024
 # No line of an armored file is longer, its CRLF included.
 _LONGEST_LINE = _COLUMNS + 2
 
-_FULL_LINES = re.compile(rb"(?:[A-Za-z0-9+/]{64}\n)+")
+_FULL_LINES = re.compile(rb"(?:[A-Za-z0-9+/]{64}\r?\n)+")
 _LINE = re.compile(rb"[A-Za-z0-9+/]{1,64}={0,2}")
 
 

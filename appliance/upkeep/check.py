@@ -18,7 +18,9 @@ from typing import BinaryIO, TypeVar
 
 from appliance.archive.files import ID, NOTE, OBJECT
 from appliance.errors import NegatoError
+from appliance.keyring.possession import devices
 from appliance.keyring.public import read_recipient
+from appliance.keyring.sums import is_as_written, read_sums
 from appliance.paths import Kind, StatePaths
 from appliance.people.store import People
 from appliance.sealing.header import read_header
@@ -94,8 +96,11 @@ def _format(paths: StatePaths) -> Iterator[Finding]:
 def _keys(paths: StatePaths) -> Iterator[Finding]:
     unfinished = 0
     if paths.key_journal.exists():
-        yield finding("keys-unfinished", _name(paths, paths.key_journal))
+        whole = _holds(partial(key_journal.pending, paths))
+        yield finding("keys-unfinished" if whole else "key-damaged", _name(paths, paths.key_journal))
         unfinished = _epoch_under_way(paths)
+    if not _holds(partial(read_sums, paths)):
+        yield finding("key-damaged", _name(paths, paths.key_sums))
     names = [
         match[1] for path in paths.keys.glob("*") if (match := re.match(r"([1-9]\d*)\.(notes|images)\.", path.name))
     ]
@@ -106,7 +111,7 @@ def _keys(paths: StatePaths) -> Iterator[Finding]:
             recipient, identity = paths.epoch_recipient(number, kind), paths.epoch_identity(number, kind)
             if not recipient.exists():
                 yield finding("key-missing", _name(paths, recipient))
-            elif not _holds(partial(read_recipient, paths, number, kind)):
+            elif not _holds(partial(read_recipient, paths, number, kind)) or not is_as_written(paths, recipient):
                 yield finding("key-damaged", _name(paths, recipient))
             yield from _sealed_key(paths, identity)
     yield from _sealed_key(paths, paths.index_key)
@@ -116,6 +121,9 @@ def _keys(paths: StatePaths) -> Iterator[Finding]:
     for slot in slots:
         if not _holds(partial(_read_slot, slot)):
             yield finding("key-damaged", _name(paths, slot))
+    for held in sorted(paths.slots.glob("*.devices")):
+        if not _holds(partial(devices, paths, held.stem)):
+            yield finding("key-damaged", _name(paths, held))
 
 
 def _epoch_under_way(paths: StatePaths) -> int:
@@ -142,7 +150,7 @@ def _read_slot(path: Path) -> None:
 def _sealed_key(paths: StatePaths, path: Path) -> Iterator[Finding]:
     if not path.exists():
         yield finding("key-missing", _name(paths, path))
-    elif not _is_sealed(path):
+    elif not _is_sealed(path) or not is_as_written(paths, path):
         yield finding("key-damaged", _name(paths, path))
 
 

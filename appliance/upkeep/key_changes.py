@@ -1,4 +1,4 @@
-"""The changes of people's keys: joining, another role, leaving, a new epoch.
+"""The changes of people's keys: joining, another role, leaving, a new epoch, a new paper key.
 
 A change is a journal entry and a list of steps, each of which does nothing when it was done already. After a kill at
 any point the archive is valid - every epoch that counts is whole, everybody who stays logs in and reads - and
@@ -10,14 +10,16 @@ from __future__ import annotations
 import io
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from appliance.errors import Damaged, Refused
-from appliance.keyring.disk import write_key_file
-from appliance.keyring.epochs import make_epoch, seal_key_file
+from appliance.keyring.epochs import make_epoch, remove_epoch, seal_key_file
 from appliance.keyring.public import KINDS, epoch_numbers
 from appliance.keyring.readers import Reader
 from appliance.keyring.slots import add_slot, remove_slot
+from appliance.keyring.sums import NewKeyFile, write_summed
 from appliance.paths import Kind, StatePaths
 from appliance.people.models import Person
 from appliance.people.roles import reads
@@ -25,6 +27,7 @@ from appliance.people.store import People, new_id
 from appliance.sealing.header import read_header
 from appliance.sealing.identities import Identity, unwrap
 from appliance.sealing.reader import open_sealed
+from appliance.sealing.recipients import Recipient
 from appliance.sealing.words import passphrase_bytes
 from appliance.sealing.writer import seal
 from appliance.upkeep import key_journal
@@ -59,10 +62,16 @@ class KeyChanges:
         self._progress = progress
 
     def resume(self) -> Entry | None:
-        """Complete what a killed command left behind, and return what that was. A joining is taken back instead."""
+        """Complete what a killed command left behind, and return what that was. A joining is taken back instead.
+
+        So is a new paper key of which nobody but the killed command knew: the entry comes back with epoch 0 then.
+        """
         entry = key_journal.pending(self._paths)
         if entry is None:
             return None
+        if entry.act == "paper" and entry.epoch not in epoch_numbers(self._paths):
+            self._run(entry, [("beginning of an epoch", lambda: remove_epoch(self._paths, entry.epoch))])
+            return replace(entry, epoch=0)
         if entry.act != "join":
             self._run(entry, self._steps(entry))
         elif self._people.by_id(entry.person) is None:
@@ -80,7 +89,7 @@ class KeyChanges:
         self._people.require_free(name)
         entry = Entry("join", new_id(), role, sees_images)
         identity = Identity.generate()
-        reader = Reader(entry.person, identity.recipient())
+        reader = Reader(entry.person, identity.recipient(), role)
         steps: list[Step] = []
         if kinds:
             secret = passphrase_bytes(passphrase)
@@ -130,8 +139,22 @@ class KeyChanges:
         self._run(entry, self._steps(entry))
         return entry
 
-    def _steps(self, entry: Entry) -> list[Step]:
+    def new_paper(self, keep_kit: Callable[[Identity], None]) -> Entry:
+        """Replace the paper key: a new epoch, and every older one sealed to a fresh key instead of the old.
+
+        ``keep_kit`` has the sheet durable when it returns; before that nothing has changed.
+        """
+        paper = Identity.generate()
+        keep_kit(paper)
+        entry = Entry("paper", epoch=self._next_epoch())
+        self._begin(entry)
+        self._run(entry, self._steps(entry, paper.recipient()))
+        return entry
+
+    def _steps(self, entry: Entry, paper: Recipient | None = None) -> list[Step]:
         """Return what completes any change but a joining, whatever of it was done before.
+
+        ``paper`` is needed to begin the epoch of a new paper key only: from then on it stands sealed in that epoch.
 
         The slot goes first: from then on nobody logs in with it. Sessions end last, when the keys they would load
         again are without the leaver, and know the new epoch.
@@ -140,13 +163,17 @@ class KeyChanges:
         if entry.act == "leave":
             steps.append(self._slot_goes(entry))
         if entry.epoch:
-            steps.append((f"epoch {entry.epoch}", lambda: self._make_epoch(entry)))
-        if entry.act != "rotate":
+            steps.append((f"epoch {entry.epoch}", lambda: self._make_epoch(entry, paper)))
+        if entry.act == "paper":
+            steps += self._papers(entry)
+        elif entry.act != "rotate":
             kinds = reads(entry.role, entry.sees_images) if entry.act == "change" else ()
             steps += self._seals(entry, kinds)
         if entry.epoch:
-            steps += [("key of the index", lambda: self._renew_index_key(entry)), ("sessions", self._lock_archive)]
-        if entry.act != "rotate":
+            steps.append(("key of the index", lambda: self._renew_index_key(entry)))
+        if entry.epoch or entry.act == "change":  # A session keeps the keys and the role that it began with.
+            steps.append(("sessions", self._lock_archive))
+        if entry.person:
             steps.append(("list of people", lambda: self._write_row(entry)))
         return steps
 
@@ -174,24 +201,40 @@ class KeyChanges:
             for kind in KINDS
         ]
 
+    def _papers(self, entry: Entry) -> list[Step]:
+        def seal_again(number: int, kind: Kind) -> None:
+            wanted = self._open([entry.epoch])[entry.epoch, "notes"].paper
+            file = self._open([number])[number, kind]
+            if file.paper != wanted:
+                seal_key_file(self._paths, number, kind, replace(file, paper=wanted))
+
+        return [
+            (f"epoch {number} {kind}", partial(seal_again, number, kind))
+            for number in epoch_numbers(self._paths)
+            if number != entry.epoch
+            for kind in KINDS
+        ]
+
     def _seal_step(
         self, number: int, kind: Kind, entry: Entry, may: bool, joining: Reader | None
     ) -> Callable[[], None]:
         def seal_again() -> None:
             file = self._open([number])[number, kind]
-            readers = self._wanted(file.readers, entry.person, may, joining)
+            readers = self._wanted(file.readers, entry, may, joining)
             if readers != file.readers:
                 seal_key_file(self._paths, number, kind, file.with_readers(readers))
 
         return seal_again
 
     def _wanted(
-        self, readers: tuple[Reader, ...], person: str, may: bool, joining: Reader | None
+        self, readers: tuple[Reader, ...], entry: Entry, may: bool, joining: Reader | None
     ) -> tuple[Reader, ...]:
-        if may and any(reader.person == person for reader in readers):
-            return readers
-        others = tuple(reader for reader in readers if reader.person != person)
-        return (*others, joining or self._reader(person)) if may else others
+        """Return the readers with the person of ``entry`` among them, in the role that it gives, or without."""
+        if not may:
+            return tuple(reader for reader in readers if reader.person != entry.person)
+        if all(reader.person != entry.person for reader in readers):
+            readers = (*readers, joining or self._reader(entry.person))
+        return tuple(replace(r, role=entry.role) if r.person == entry.person else r for r in readers)
 
     def _reader(self, person: str) -> Reader:
         """Return somebody's entry in the newest list of those who read notes; every reader is on it."""
@@ -201,23 +244,30 @@ class KeyChanges:
                 return reader
         raise Damaged("A person's recipient is in no list of readers.", "Let this person leave, and add them again.")
 
-    def _make_epoch(self, entry: Entry) -> None:
+    def _make_epoch(self, entry: Entry, paper: Recipient | None) -> None:
         numbers = epoch_numbers(self._paths)
         if entry.epoch in numbers:
             return
         newest = numbers[-1]
         files = self._open([newest])
-        readers: dict[Kind, Sequence[Reader]] = {kind: files[newest, kind].readers for kind in KINDS}
-        if entry.act != "rotate":
+        readers: dict[Kind, Sequence[Reader]] = {
+            kind: tuple(map(self._with_role, files[newest, kind].readers)) for kind in KINDS
+        }
+        if entry.person:
             kinds = reads(entry.role, entry.sees_images) if entry.act == "change" else ()
-            readers = {kind: self._wanted(tuple(readers[kind]), entry.person, kind in kinds, None) for kind in KINDS}
-        make_epoch(self._paths, entry.epoch, readers, files[newest, "notes"].paper)
+            readers = {kind: self._wanted(tuple(readers[kind]), entry, kind in kinds, None) for kind in KINDS}
+        make_epoch(self._paths, entry.epoch, readers, paper or files[newest, "notes"].paper)
+
+    def _with_role(self, reader: Reader) -> Reader:
+        """Return a reader of an earlier version's list with the role that the list of people has."""
+        person = None if reader.role else self._people.by_id(reader.person)
+        return reader if person is None else replace(reader, role=person.role)
 
     def _renew_index_key(self, entry: Entry) -> None:
         """Seal the key of the index to the new epoch.
 
-        A leaver may have kept the old key file and the old notes identity, so the index gets a fresh key then; it is
-        made anew from the notes at the next login.
+        A leaver, or whoever has an old sheet, may have kept the old key file and the old notes identity, so the index
+        gets a fresh key then; it is made anew from the notes at the next login.
         """
         notes = {n: file.identity for (n, kind), file in self._open().items() if kind == "notes"}
         raw = self._paths.index_key.read_bytes()
@@ -227,9 +277,10 @@ class KeyChanges:
             return
         except Refused:
             key = open_sealed(raw, unwrap(list(notes.values()), header))
-        if entry.act == "leave":
+        if entry.act in ("leave", "paper"):
             key = secrets.token_bytes(INDEX_KEY_BYTES)
-        write_key_file(self._paths.index_key, seal(key, [notes[entry.epoch].recipient()]))
+        sealed = seal(key, [notes[entry.epoch].recipient()])
+        write_summed(self._paths, [NewKeyFile(self._paths.index_key, sealed)])
 
     def _write_row(self, entry: Entry) -> None:
         if self._people.by_id(entry.person) is None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from appliance.errors import Damaged, EnvironmentProblem
 from appliance.keyring.disk import write_key_file
 from appliance.paths import StatePaths
 
 LAYOUT = 1
+
+_TEXT = re.compile(r"negatoscope ([1-9][0-9]{0,8})\n")
 
 
 def write_layout(paths: StatePaths) -> None:
@@ -27,11 +31,11 @@ def check_layout(paths: StatePaths) -> None:
         raise EnvironmentProblem(f"{paths.root} cannot be read by this user.", "Run as the box's user.") from error
     except (OSError, ValueError) as error:
         raise Damaged("FORMAT cannot be read.", "Restore it from a backup.") from error
-    name, _, number = text.strip().partition(" ")
-    if name != "negatoscope" or not number.isdecimal():
+    match = _TEXT.fullmatch(text)
+    if match is None:
         raise Damaged("FORMAT is not ours.", "Restore it from a backup.")
-    if int(number) > LAYOUT:
+    if int(match[1]) > LAYOUT:
         raise EnvironmentProblem(
-            f"This archive was written by a newer version (layout {number}, this program knows {LAYOUT}).",
+            f"This archive was written by a newer version (layout {match[1]}, this program knows {LAYOUT}).",
             "Update the appliance; nothing was changed.",
         )

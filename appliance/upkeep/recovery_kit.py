@@ -24,13 +24,16 @@ ENGLISH = "La même en mots anglais / The same in English words"
 OPENING = 'Pour ouvrir une image avec le programme libre « age » / To open an image with the free program "age"'
 STEPS = (
     "Recopiez la clé papier dans un fichier paper.txt / Type the paper key into a file paper.txt",
-    "age -d -i paper.txt keys/1.images.age > id.txt",
-    "age -d -i id.txt objects/ab/<id>.age > image.dcm",
+    "age -d -i paper.txt < keys/1.images.age > id.txt",
+    "age -d -i id.txt < objects/ab/<id>.age > image.dcm",
 )
 REMARKS = (
     "Une image pas encore rangée se trouve dans inbox/. / An image not yet sorted lies in inbox/.",
     "Chaque époque a son fichier : 1.images.age, 2.images.age... Si l'étape 3 refuse, prenez le suivant. / "
     "Each epoch has its file: 1.images.age, 2.images.age... If step 3 refuses, take the next one.",
+    "Si la clé est illisible, les mots la remplacent avec notre programme : recopiez-les dans paper.txt et commencez "
+    "les étapes 2 et 3 par « appliance open --identity ». / If the key is illegible the words replace it with our own "
+    'program: type them into paper.txt and begin steps 2 and 3 with "appliance open --identity".',
 )
 TUNNEL = "Tunnel de secours / Emergency tunnel (WireGuard)"
 TUNNEL_PURPOSE = (

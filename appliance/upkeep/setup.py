@@ -16,6 +16,7 @@ from appliance.keyring.epochs import make_epoch
 from appliance.keyring.public import current_epoch
 from appliance.keyring.readers import Reader
 from appliance.keyring.slots import add_slot
+from appliance.keyring.sums import NewKeyFile, write_summed
 from appliance.paths import StatePaths
 from appliance.people.store import People
 from appliance.sealing.identities import Identity
@@ -73,11 +74,12 @@ def _fill(
     person = people.add(owner, "owner", moment)
     people.close()
     paper, identity = Identity.generate(), Identity.generate()
-    readers = [Reader(person.id, identity.recipient())]
+    readers = [Reader(person.id, identity.recipient(), "owner")]
     make_epoch(paths, 1, {"notes": readers, "images": readers}, paper.recipient())
     write_key_file(paths.paper_recipient, f"{paper.recipient()}\n".encode("ascii"))
     add_slot(paths, person.id, passphrase_bytes(passphrase), identity, params)
-    write_key_file(paths.index_key, seal(secrets.token_bytes(32), [current_epoch(paths).notes]))
+    index_key = seal(secrets.token_bytes(32), [current_epoch(paths).notes])
+    write_summed(paths, [NewKeyFile(paths.index_key, index_key)])
     record(paths, moment, "cli:archive:init", by=person.id, argon2id=asdict(params))
     keep_kit(paper)
 

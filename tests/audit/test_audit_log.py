@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from appliance.audit.entries import entries
 from appliance.audit.line import FIRST, LONGEST_LINE, is_torn, line_hash, parse, render
 from appliance.audit.log import AuditLog, head_of
+from appliance.audit.room import ROOM_BYTES
 from appliance.audit.verify import verify
 from appliance.errors import Damaged, EnvironmentProblem
 from appliance.paths import StatePaths
@@ -150,6 +152,23 @@ def test_a_full_file_is_put_away_and_the_chain_goes_on(paths: StatePaths) -> Non
     assert len(files) > 5 and max(path.stat().st_size for path in files) < 2500
     assert [e.fields["seq"] for e in entries(paths, "keyagent")] == list(range(1, 51))
     assert AuditLog(paths, "keyagent").head.seq == 50
+    assert problems(paths) == []
+
+
+def test_room_for_lines_to_come_is_kept_behind_the_last_one_and_given_back_with_a_full_file(paths: StatePaths) -> None:
+    def taken(path: Path) -> int:
+        return path.stat().st_blocks * 512
+
+    log = AuditLog(paths, "keyagent", segment_bytes=3 * ROOM_BYTES)
+    line = "x" * 500_000
+    for number in range(13):
+        log.append(NOON, "keyagent:study:view", number=number, filler=line)
+        path = paths.audit_log("keyagent")
+        assert ROOM_BYTES // 2 <= taken(path) - path.stat().st_size <= ROOM_BYTES + 8192
+    log.append(NOON, "keyagent:study:view")
+    (full, current) = paths.audit_segments("keyagent")
+    assert taken(full) - full.stat().st_size < 8192
+    assert taken(current) - current.stat().st_size >= ROOM_BYTES // 2
     assert problems(paths) == []
 
 

@@ -163,3 +163,36 @@ def test_a_conflicting_image_is_kept_unlisted_until_it_takes_the_place_of_the_fi
         before = len(files(box, "objects"))
         assert "deleted 2 images" in done(box, "study", "delete", study_uid(10), "--yes")
         assert len(files(box, "objects")) == before - 2
+
+
+def test_nothing_is_deleted_while_what_may_hold_it_cannot_be_read(box: Box) -> None:
+    """A damaged hold holds nobody's hand; so the list says that it is damaged, and deletions wait for its backup."""
+    with box.login() as client:
+        fill(box, client, image(21, 1))
+        before = files(box, "notes")
+        fill(box, client, image(22, 1))
+        wait_for(lambda: len(files(box, "notes")) == len(before) + 1, 10)
+        (note,) = files(box, "notes") - before
+        objects = files(box, "objects")
+        done(box, "study", "hold", study_uid(21))
+        hold = max(files(box, "decisions"), key=lambda path: path.name)
+        kept = hold.read_bytes()
+        hold.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+        for study in (21, 22):
+            refused = order(box, "study", "delete", study_uid(study), "--yes")
+            assert refused.returncode == 5 and hold.name[:8] in refused.stderr.decode(), refused.stderr
+        told = order(box, "study", "list", "--json")
+        assert json.loads(told.stdout)["unreadable_decisions"] == [hold.name[:8]]
+        assert f"decision {hold.name[:8]} cannot be read" in order(box, "study", "list").stderr.decode()
+        hold.write_bytes(kept)
+        assert json.loads(done(box, "study", "list", "--json"))["unreadable_decisions"] == []
+        # A note that cannot be read might belong to the study that is held.
+        whole = note.read_bytes()
+        note.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        refused = order(box, "study", "delete", study_uid(22), "--yes")
+        assert refused.returncode == 5 and note.name[:64] in refused.stderr.decode(), refused.stderr
+        note.write_bytes(whole)
+        assert files(box, "objects") == objects
+        assert order(box, "study", "delete", study_uid(21), "--yes").returncode == 4
+        done(box, "study", "delete", study_uid(22), "--yes")
+        done(box, "study", "release", study_uid(21))

@@ -29,14 +29,16 @@ from appliance.keyring.epochs import open_epochs
 from appliance.keyring.public import KINDS, current_epoch, epoch_numbers, is_whole
 from appliance.keyring.slots import unlock_slot
 from appliance.paths import RunPaths, StatePaths
+from appliance.people.store import People
 from appliance.sealing.header import read_header
 from appliance.sealing.identities import Identity, unwrap
 from appliance.upkeep.key_changes import KeyChanges  # noqa: F401  # loaded here, it need not be in each forked child
 from appliance.upkeep.recovery_kit import as_text, make_kit
-from tests.box import OWNER, PASSPHRASE, Box
+from tests.box import OWNER, PASSPHRASE, Box, wait_for
 from tests.e2e.objects import tiny
 from tests.practice import Practice
-from tests.samples.part10 import Sample
+from tests.samples.part10 import Sample, split
+from tests.samples.uids import uid
 
 ROUNDS = 25
 WHOLE = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
@@ -168,6 +170,51 @@ def test_rotated_twice_every_image_is_read_by_people_and_by_the_paper_key(practi
         assert samples[number - 1].dataset in plain
 
 
+def test_a_new_recovery_sheet_replaces_the_old_one(practice: Practice) -> None:
+    old, new, was = tiny("before", study=1), tiny("after", study=2), StatePaths(practice.root / "was")
+    practice.send(old)
+    practice.settled(practice.enter(OWNER), 1)
+    shutil.copytree(practice.paths.keys, was.keys)
+    old_paper, pdf, sheet = practice.paper(), practice.root / "new.pdf", practice.root / "new.txt"
+    for taken in (practice.kit, practice.root / "no" / "sheet.txt"):
+        assert practice.user("rotate", "--new-paper", str(taken)).returncode == 6
+    assert practice.user("rotate", "--new-paper", str(practice.root / "sheet.doc")).returncode == 2
+    assert epoch_numbers(practice.paths) == [1] and practice.paper() == old_paper
+    done = practice.user("rotate", "--new-paper", str(sheet))
+    assert done.returncode == 0, done.stderr.decode()
+    assert "epochs 1 to 1" in done.stdout.decode() and "AGE-" not in done.stdout.decode() + done.stderr.decode()
+    assert sheet.stat().st_mode & 0o077 == 0
+    practice.send(new)
+    client = practice.enter(OWNER)
+    practice.settled(client, 2)
+    assert reads(client, old) and reads(client, new)
+    # The stock program, with what is printed and what lies there: the new sheet opens all of it, the old one nothing.
+    found = Identity.parse(re.search(r"AGE-SECRET-KEY-1[A-Z0-9]+", sheet.read_text())[0])  # type: ignore[index]
+    assert plain_by(practice, found, practice.paths) == {old.dataset, new.dataset}
+    assert plain_by(practice, old_paper, practice.paths) == set()
+    # What the command says of older sheets: with old copies of the key files they open what was stored before.
+    assert "stored before" in done.stdout.decode()
+    assert plain_by(practice, old_paper, was) == {old.dataset}
+    events = [entry.fields["event"] for entry in entries(practice.paths, "cli")]
+    assert events[-2:] == ["cli:paper:begin", "cli:paper:end"]
+    assert practice.user("rotate", "--new-paper", str(pdf)).returncode == 0
+    assert pdf.read_bytes().startswith(b"%PDF")
+
+
+def plain_by(practice: Practice, paper: Identity, keys: StatePaths) -> set[bytes]:
+    """Return the data sets that a sheet opens by the documented two commands, with these key files."""
+    file, identity, found = practice.root / "paper.txt", practice.root / "id.txt", set()
+    file.write_text(paper.reveal())
+    for number in epoch_numbers(keys):
+        opened = age(file, keys.epoch_identity(number, "images"))
+        if opened is None:
+            continue
+        identity.write_bytes(opened)
+        plain = [age(identity, path) for path in sealed_objects(practice)]
+        found |= {raw[split(raw)[1] :] for raw in plain if raw is not None}
+    return found
+
+
 def test_a_technician_unwraps_nothing_and_an_assistant_no_image(practice: Practice) -> None:
     sample = tiny("image")
     practice.add("Technique", "technician")
@@ -187,6 +234,56 @@ def test_a_technician_unwraps_nothing_and_an_assistant_no_image(practice: Practi
     done = practice.user("user", "role", "Aide", "assistant", "--images")
     assert done.returncode == 0, done.stderr.decode()
     assert reads(practice.enter("Aide"), sample)
+
+
+def ended(client: httpx.Client) -> bool:
+    try:
+        return client.get("/api/session").status_code in (401, 423)
+    except httpx.TransportError:
+        return False
+
+
+def test_who_may_decide_is_sealed_with_the_keys_and_not_what_the_list_of_people_says(practice: Practice) -> None:
+    """Whoever can write to system.db, as the pages can, makes nobody an owner by it."""
+    sample = tiny("decided")
+    practice.add("Dr Deux", "doctor")
+    practice.add("Aide", "assistant")
+    practice.send(sample)
+    practice.settled(practice.enter(OWNER), 1)
+    study, other = (uid("e2e study", name) for name in ("study", 2))
+    assert practice.user("study", "hold", study, by="Aide").returncode == 4
+    assert practice.user("study", "hold", study, by="Dr Deux").returncode == 0
+    assert practice.user("study", "release", study, by="Dr Deux").returncode == 0
+    people = People(practice.paths.system_db)
+    people.change_role(practice.person("Dr Deux"), "owner", False)
+    people.close()
+    assert practice.user("study", "delete", study, "--yes", by="Dr Deux").returncode == 4
+    assert practice.count(practice.enter(OWNER)) == 1
+    lines = [entry.fields for entry in entries(practice.paths, "keyagent")]
+    refused = [line for line in lines if line["event"] == "keyagent:lease:refused" and line["reason"] == "role"]
+    assert [(line["person"], line["kind"]) for line in refused] == [
+        (practice.person("Aide"), "hold"),
+        (practice.person("Dr Deux"), "tombstone"),
+    ]
+    taken = {line["decision"] for line in lines if line["event"].startswith("keyagent:decision:")}
+    sealed = {hashlib.sha256(path.read_bytes()).hexdigest() for path in practice.paths.decisions.iterdir()}
+    assert taken == sealed, "each decision has its line, which names the sealed file"
+    # Made an owner by the owner, she may, from her next login on; and no longer once she is a doctor again.
+    people = People(practice.paths.system_db)
+    people.change_role(practice.person("Dr Deux"), "doctor", False)
+    people.close()
+    owner = practice.enter("Dr Deux")
+    assert practice.user("user", "role", "Dr Deux", "owner").returncode == 0
+    wait_for(lambda: ended(owner), 20)  # A session that began in another role ends.
+    practice.enter("Dr Deux")
+    assert practice.user("study", "hold", study, by="Dr Deux").returncode == 0
+    assert practice.user("study", "release", study, by="Dr Deux").returncode == 0
+    assert practice.user("study", "delete", study, "--yes", by="Dr Deux").returncode == 0
+    assert practice.user("user", "role", "Dr Deux", "doctor").returncode == 0
+    second = tiny("second", study=2)
+    practice.send(second)
+    practice.settled(practice.enter(OWNER), 1)
+    assert practice.user("study", "delete", other, "--yes", by="Dr Deux").returncode == 4
 
 
 def test_wrong_changes_of_people_are_refused_and_change_nothing(practice: Practice) -> None:
@@ -366,9 +463,33 @@ def test_the_printed_sheet_holds_the_paper_key_as_text_words_and_qr(tmp_path: Pa
     kit = make_kit(paper, datetime(2026, 11, 24, tzinfo=UTC))
     printed = {re.sub(r"^ ?\d+ ", "", text) for text in texts}
     assert {*kit.french, *kit.english} <= printed
-    assert "age -d -i paper.txt keys/1.images.age > id.txt" in " ".join(texts)
+    assert "age -d -i paper.txt < keys/1.images.age > id.txt" in " ".join(texts)
     assert _painted(page, len(kit.qr)) == kit.qr
     assert secret in as_text(kit).decode()
+
+
+@pytest.mark.parametrize("language", ["French", "English"])
+def test_the_words_of_a_sheet_copied_as_printed_open_an_image_in_place_of_the_key(
+    practice: Practice, language: str
+) -> None:
+    sample = tiny("by words")
+    practice.send(sample)
+    practice.settled(practice.enter(OWNER), 1)
+    lines = practice.kit.read_text("utf-8").splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.endswith(f"in {language} words"))
+    words, identity = practice.root / "paper.txt", practice.root / "id.txt"
+    words.write_text("\n".join(lines[begin + 2 : begin + 6]), "utf-8")
+    opened = practice.run(
+        "open", "--identity", str(words), stdin=practice.paths.epoch_identity(1, "images").read_bytes()
+    )
+    assert opened.returncode == 0, opened.stderr.decode()
+    identity.write_bytes(opened.stdout)
+    (sealed,) = sealed_objects(practice)
+    plain = practice.run("open", "--identity", str(identity), stdin=sealed.read_bytes())
+    assert sample.dataset in plain.stdout
+    words.write_text("\n".join(lines[begin + 2 : begin + 5]), "utf-8")
+    short = practice.run("open", "--identity", str(words), stdin=sealed.read_bytes())
+    assert short.returncode == 2 and b"24 recovery words" in short.stderr
 
 
 def _painted(page: bytes, size: int) -> tuple[tuple[bool, ...], ...]:

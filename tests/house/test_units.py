@@ -109,6 +109,8 @@ def test_the_file_rules_are_what_systemd_accepts(tmp_path: Path) -> None:
     keys = tmp_path / "var/lib/negatoscope/keys/slots"
     keys.mkdir(parents=True)
     (keys.parents[1] / "inbox").mkdir()
+    for name in ("1.notes.age", "1.notes.pub", "SHA256SUMS"):
+        (keys.parent / name).touch(0o600)
     files = subprocess.run(
         ["systemd-tmpfiles", "--create", f"--root={tmp_path}", UNITS / "negatoscope.tmpfiles"],
         capture_output=True,
@@ -120,3 +122,7 @@ def test_the_file_rules_are_what_systemd_accepts(tmp_path: Path) -> None:
     assert keys.stat().st_mode & 0o7777 == 0o750
     owners = {line.split(":")[0]: int(line.split(":")[2]) for line in (etc / "passwd").read_text().splitlines()}
     assert (keys.parents[1] / "inbox").stat().st_uid == owners["negato-receiver"]
+    groups = {line.split(":")[0]: int(line.split(":")[2]) for line in (etc / "group").read_text().splitlines()}
+    shared = [(keys.parent / name).stat() for name in ("1.notes.pub", "SHA256SUMS")]
+    assert [(one.st_gid, one.st_mode & 0o777) for one in shared] == [(groups["negato"], 0o640)] * 2
+    assert (keys.parent / "1.notes.age").stat().st_gid == groups["negato-keyagent"]

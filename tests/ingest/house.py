@@ -35,6 +35,9 @@ class Keys:
     def unwrap(self, _token: str, _purpose: str, _study: str, headers: Sequence[bytes]) -> list[bytes]:
         return [unwrap([NOTES, IMAGES], read_header(io.BytesIO(raw))) for raw in headers]
 
+    def decide(self, _token: str, _kind: str, _study: str, _digest: str) -> None:
+        """Every decision may be taken."""
+
 
 def files(root: Path) -> FileBackend:
     """Return the backend of the state directory ``root``, made if it is not there."""

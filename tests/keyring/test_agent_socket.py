@@ -208,19 +208,30 @@ def test_a_batch_outside_the_scope_is_refused_and_audited(agent: AgentBox) -> No
     assert len(agent.lines("keyagent:study:")) == 1
 
 
-def test_a_decision_is_recorded_for_a_person_and_for_nobody_else(agent: AgentBox) -> None:
+def test_a_decision_is_recorded_for_whom_it_is_due_and_refused_and_recorded_for_everybody_else(
+    agent: AgentBox,
+) -> None:
     client = agent.start()
     token = agent.login(client)
-    client.decide(token, "tombstone", "study1")
+    digest = "d" * 64
+    client.decide(token, "tombstone", "study1", digest)
     (line,) = agent.lines("keyagent:decision:")
-    assert (line["event"], line["study"]) == ("keyagent:decision:tombstone", "study1")
-    for lease in (client.ticket(token, ["study1"]), client.job()):
+    assert (line["event"], line["study"], line["decision"]) == ("keyagent:decision:tombstone", "study1", digest)
+    ticket, job = client.ticket(token, ["study1"]), client.job()
+    for lease, kind in ((ticket, "hold"), (job, "hold"), (job, "tombstone"), (ticket, "quarantine")):
         with pytest.raises(Refused):
-            client.decide(lease, "hold", "study1")
-    with pytest.raises(BadInput):
-        client.decide(token, "burn", "study1")
-    assert len(agent.lines("keyagent:decision:")) == 1
-    assert len(agent.lines("keyagent:lease:refused")) == 2
+            client.decide(lease, kind, "study1", digest)
+    client.decide(job, "quarantine", "", digest)
+    for wrong in (("burn", "study1", digest), ("hold", "x" * 65, digest), ("hold", "study1", "D" * 64)):
+        with pytest.raises(BadInput):
+            client.decide(token, *wrong)
+    client.logout(job)
+    with pytest.raises(NotLoggedIn):
+        client.decide(job, "quarantine", "", digest)
+    assert len(agent.lines("keyagent:decision:")) == 2
+    refused = agent.lines("keyagent:lease:refused")
+    assert [line["reason"] for line in refused] == ["purpose"] * 4 + ["ended"]
+    assert all(line["decision"] == digest for line in refused)
 
 
 def test_a_malformed_header_in_a_batch_refuses_all_of_it(agent: AgentBox) -> None:

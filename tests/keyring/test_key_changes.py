@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,20 @@ import pytest
 from appliance.audit.entries import entries
 from appliance.errors import BadInput, Damaged, EnvironmentProblem, Refused
 from appliance.keyring.disk import key_lock, write_key_file
-from appliance.keyring.epochs import open_epochs, open_key_file
+from appliance.keyring.epochs import open_epochs, open_key_file, seal_key_file
 from appliance.keyring.public import KINDS, current_epoch, epoch_numbers, is_whole
 from appliance.keyring.slots import has_slot, unlock_slot
+from appliance.keyring.sums import is_as_written
 from appliance.people.models import Person
 from appliance.sealing.header import read_header
 from appliance.sealing.identities import Identity, unwrap
 from appliance.sealing.writer import seal
 from appliance.upkeep import key_journal
 from appliance.upkeep.key_changes import KeyChanges
+from appliance.upkeep.key_journal import Entry
 from appliance.upkeep.owner import Owner, open_owner
 from tests.keyring.conftest import MOMENT, PASSPHRASE, Archive
+from tests.torture.judges import flipped
 
 Act = Callable[[KeyChanges], object]
 
@@ -71,8 +75,22 @@ def narrow(archive: Archive) -> Act:
     return lambda changes: changes.change(person(archive, "Dr Trois"), "assistant", False)
 
 
+def sheet(archive: Archive) -> Path:
+    """Return where :func:`new_paper` writes its sheet."""
+    return archive.root.with_name(f"{archive.root.name}.sheet")
+
+
+def new_paper(archive: Archive) -> Act:
+    return lambda changes: changes.new_paper(lambda paper: sheet(archive).write_text(paper.reveal()) and None)
+
+
+def printed(archive: Archive) -> Identity | None:
+    """Return the paper key of a new sheet, if one was written."""
+    return Identity.parse(sheet(archive).read_text()) if sheet(archive).exists() else None
+
+
 ACTS: dict[str, Callable[[Archive], Act]] = {
-    "leave": leave, "rotate": rotate, "join": join, "grant": grant, "narrow": narrow,
+    "leave": leave, "rotate": rotate, "join": join, "grant": grant, "narrow": narrow, "paper": new_paper,
 }  # fmt: skip
 
 
@@ -83,7 +101,10 @@ def check_valid(archive: Archive, staying: dict[str, set[str]]) -> None:
     assert numbers
     assert all(is_whole(paths, number) for number in numbers)
     assert current_epoch(paths).number == numbers[-1]
-    assert opens(archive, archive.paper) == everything(archive)
+    assert all(is_as_written(paths, path) for ending in ("age", "pub") for path in paths.keys.glob(f"*.{ending}"))
+    papers = [paper for paper in (archive.paper, printed(archive)) if paper]
+    found = [pair for paper in papers for pair in opens(archive, paper)]
+    assert sorted(found) == sorted(everything(archive)), "each key file opens with one sheet that is at hand"
     index_header = read_header(io.BytesIO(paths.index_key.read_bytes()))
     for name, kinds in staying.items():
         identity = archive.identities[name]
@@ -126,7 +147,7 @@ def test_a_leaver_with_old_copies_of_every_key_file_opens_nothing_new(archive: A
         unwrap(identities, read_header(io.BytesIO(archive.paths.index_key.read_bytes())))
 
 
-def test_the_index_key_survives_a_rotation_and_is_fresh_after_somebody_left(archive: Archive) -> None:
+def test_the_index_key_survives_a_rotation_and_is_fresh_after_somebody_left_or_a_new_sheet(archive: Archive) -> None:
     def index_key() -> bytes:
         from appliance.sealing.reader import open_sealed
 
@@ -139,7 +160,10 @@ def test_the_index_key_survives_a_rotation_and_is_fresh_after_somebody_left(arch
     archive.change(owner, rotate(archive))
     assert index_key() == first
     archive.change(owner, leave(archive))
-    assert index_key() != first
+    second = index_key()
+    assert second != first
+    archive.change(owner, new_paper(archive))
+    assert index_key() not in (first, second), "whoever has the old sheet may have the old key"
 
 
 def test_an_assistant_is_given_the_images_of_every_epoch_and_loses_those_of_new_ones(archive: Archive) -> None:
@@ -150,6 +174,44 @@ def test_an_assistant_is_given_the_images_of_every_epoch_and_loses_those_of_new_
     archive.change(owner, lambda changes: changes.change(person(archive, "Aide"), "assistant", False))
     assert epoch_numbers(archive.paths) == [1, 2, 3]
     check_valid(archive, STAYING)
+
+
+def test_a_new_paper_key_opens_everything_and_the_old_one_nothing_that_lies_there(archive: Archive) -> None:
+    owner, index_before = archive.owner(), archive.paths.index_key.read_bytes()
+    archive.change(owner, rotate(archive))
+    archive.change(owner, new_paper(archive))
+    assert epoch_numbers(archive.paths) == [1, 2, 3]
+    paper = printed(archive)
+    assert paper is not None
+    assert opens(archive, paper) == everything(archive)
+    assert opens(archive, archive.paper) == []
+    assert archive.paths.index_key.read_bytes() != index_before
+    check_valid(archive, STAYING)
+    # Later changes go on with the new sheet.
+    archive.change(owner, leave(archive))
+    assert opens(archive, paper) == everything(archive)
+
+
+def test_without_a_sheet_no_paper_key_is_replaced(archive: Archive) -> None:
+    def unwritable(_paper: Identity) -> None:
+        raise EnvironmentProblem("no printer")
+
+    owner, before = archive.owner(), _contents(archive)
+    with pytest.raises(EnvironmentProblem):
+        archive.change(owner, lambda changes: changes.new_paper(unwritable))
+    assert _contents(archive) == before
+
+
+def test_a_list_of_readers_of_an_earlier_version_gets_its_roles_at_a_rotation(archive: Archive) -> None:
+    owner = archive.owner()
+    for kind in KINDS:
+        file = open_key_file(archive.paths, 1, kind, archive.paper)
+        assert file is not None
+        seal_key_file(archive.paths, 1, kind, file.with_readers([replace(r, role="") for r in file.readers]))
+    identity = archive.identities["Aide"]
+    assert [epoch.role for epoch in open_epochs(archive.paths, identity)] == [""]
+    archive.change(owner, rotate(archive))
+    assert [epoch.role for epoch in open_epochs(archive.paths, identity)] == ["assistant", ""]
 
 
 def test_somebody_who_joins_reads_what_came_before(archive: Archive) -> None:
@@ -225,6 +287,17 @@ def test_a_journal_that_is_not_ours_is_refused(archive: Archive) -> None:
             key_journal.pending(archive.paths)
 
 
+@pytest.mark.parametrize("entry", [Entry("leave", "0123456789abcdef", epoch=3), Entry("change", "0" * 16, "doctor")])
+def test_one_flipped_bit_of_a_journal_completes_no_other_change(archive: Archive, entry: Entry) -> None:
+    key_journal.begin(archive.paths, entry)
+    raw = archive.paths.key_journal.read_bytes()
+    assert key_journal.pending(archive.paths) == entry
+    for bit in range(8 * len(raw)):
+        archive.paths.key_journal.write_bytes(flipped(raw, bit))
+        with pytest.raises(Damaged):
+            key_journal.pending(archive.paths)
+
+
 def test_every_change_is_audited_at_its_beginning_and_end(archive: Archive) -> None:
     archive.change(archive.owner(), leave(archive))
     begin, end = [entry.fields for entry in entries(archive.paths, "cli")][-2:]
@@ -271,6 +344,13 @@ def _check_complete(archive: Archive, act: str, was_cut: bool) -> None:
         assert person(archive, "Dr Deux").left_at
     if act in ("leave", "rotate", "narrow"):
         assert epoch_numbers(archive.paths) == [1, 2]
+    if act == "paper":
+        paper, begun = printed(archive), epoch_numbers(archive.paths) == [1, 2]
+        # Cut short before the new epoch counted, it is taken back whole: nobody but the killed command knew the key.
+        assert begun or was_cut
+        assert opens(archive, archive.paper) == ([] if begun else everything(archive))
+        assert paper is None or opens(archive, paper) == (everything(archive) if begun else [])
+        assert [path.name for path in archive.paths.keys.glob("2.*")] == [] or begun
     if act == "grant":
         assert opens(archive, archive.identities["Aide"]) == everything(archive)
         assert person(archive, "Aide").sees_images

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,6 +18,7 @@ from appliance.sealing.device_wrap import open_half, wrap_half
 from appliance.sealing.identities import Identity
 from appliance.sealing.slots import FLOOR
 from tests.keyring.conftest import Archive
+from tests.torture.judges import flipped
 
 PERSON, PHONE, LAPTOP = "0123456789abcdef", "aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"
 
@@ -64,16 +67,36 @@ def test_a_revoked_device_holds_nothing_and_the_others_go_on(archive: Archive, h
     assert not archive.paths.possession(PERSON).exists()
 
 
+def forged(body: dict[str, Any]) -> bytes:
+    """Return the file of somebody who can write to the disk: the checksum needs no secret."""
+    rest = {name: value for name, value in body.items() if name != "sha256"}
+    rest["sha256"] = hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return json.dumps(rest, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+def test_one_flipped_bit_is_damage_and_never_another_device(archive: Archive, half: bytes) -> None:
+    """A device that is unknown would be told to be claimed again, which is no way out of a broken disk."""
+    for device in (PHONE, LAPTOP):
+        possession.add_wrap(archive.paths, PERSON, device, "browser", half, secrets.token_bytes(32))
+    path = archive.paths.possession(PERSON)
+    raw = path.read_bytes()
+    assert forged(json.loads(raw)) == raw
+    for bit in range(8 * len(raw)):
+        path.write_bytes(flipped(raw, bit))
+        with pytest.raises(Damaged):
+            possession.devices(archive.paths, PERSON)
+
+
 def test_a_wrap_moved_to_another_person_or_device_opens_nothing(archive: Archive, half: bytes) -> None:
     secret = secrets.token_bytes(32)
     possession.add_wrap(archive.paths, PERSON, PHONE, "browser", half, secret)
     body = json.loads(archive.paths.possession(PERSON).read_bytes())
     body["devices"][LAPTOP] = body["devices"].pop(PHONE)
-    archive.paths.possession(PERSON).write_text(json.dumps(body))
+    archive.paths.possession(PERSON).write_bytes(forged(body))
     with pytest.raises(Refused):
         possession.open_wrap(archive.paths, PERSON, LAPTOP, secret)
     body["person"] = "f" * 16
-    archive.paths.possession(PERSON).write_text(json.dumps(body))
+    archive.paths.possession(PERSON).write_bytes(forged(body))
     with pytest.raises(Damaged):
         possession.devices(archive.paths, PERSON)
 
@@ -102,10 +125,10 @@ def test_a_damaged_list_of_devices_is_named_as_such(made: Archive, raw: bytes) -
         path.unlink()
 
 
-@pytest.mark.parametrize("flipped", range(64))
-def test_any_changed_byte_of_a_wrap_is_refused(flipped: int) -> None:
+@pytest.mark.parametrize("place", range(64))
+def test_any_changed_byte_of_a_wrap_is_refused(place: int) -> None:
     wrapped = bytearray(wrap_half(bytes(32), b"s" * 32, b"context"))
-    wrapped[flipped] ^= 1
+    wrapped[place] ^= 1
     with pytest.raises(Refused):
         open_half(bytes(wrapped), b"s" * 32, b"context")
 

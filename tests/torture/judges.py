@@ -11,6 +11,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -22,7 +23,9 @@ from appliance.errors import NegatoError
 from appliance.index.store import Index
 from appliance.ingest.index_file import remove_index
 from appliance.ingest.settle import Settler
+from appliance.keyring.epochs import open_key_file
 from appliance.keyring.public import current_epoch
+from appliance.keyring.sums import read_sums
 from appliance.paths import StatePaths
 from appliance.people.store import People
 from appliance.sealing.header import read_header
@@ -44,6 +47,7 @@ class Judges:
         self._scratch = scratch
         self._paths = StatePaths(box.state)
         self._identities = self._every_identity()
+        self._readers = [self._reader(slot) for slot in sorted(self._paths.slots.glob("*.json"))]
         self._index_key = self._plain(self._paths.index_key.read_bytes())
 
     def files(self) -> dict[str, list[Path]]:
@@ -56,6 +60,8 @@ class Judges:
     def judge(self, kind: str, path: Path) -> Judge:
         """Return the judge of one file."""
         whole = path.read_bytes()
+        if kind == "epoch" and path != self._paths.index_key:
+            return self._epoch(path, whole)
         if kind in ("object", "note", "decision", "epoch"):
             return self._same(self._plain, whole)
         if kind == "slot":
@@ -63,7 +69,10 @@ class Judges:
             return self._same(lambda raw: open_slot(raw, secret, person=path.stem), whole)
         if kind == "recipient":
             return self._same(lambda raw: str(Recipient.parse(raw.decode("ascii").strip())), whole)
-        by_file = {"format": self._format, "people": self._people, "index": self._index, "audit": self._audit}
+        by_file = {
+            "format": self._format, "people": self._people, "index": self._index, "audit": self._audit,
+            "sums": self._sums,
+        }  # fmt: skip
         return self._same(lambda raw: by_file[kind](path, raw), whole)
 
     def _same(self, read: Callable[[bytes], object], whole: bytes) -> Judge:
@@ -95,12 +104,37 @@ class Judges:
         assert person is not None
         return self._box.secret(person.name)
 
+    def _reader(self, slot: Path) -> Identity:
+        return Identity.parse(open_slot(slot.read_bytes(), self._secret(slot), person=slot.stem).decode())
+
     def _copied(self, path: Path, raw: bytes) -> StatePaths:
         paths = StatePaths(self._scratch / path.name)
         target = paths.root / path.relative_to(self._box.state)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(raw)
         return paths
+
+    def _epoch(self, path: Path, whole: bytes) -> Judge:
+        """Judge a key file as each person with a slot opens it, and as the paper key does, each for himself.
+
+        One whose part is whole learns of the damage; that must not hide what the others are told.
+        """
+        beside = {file.name: file.read_bytes() for file in (self._paths.key_sums, *self._paths.keys.glob("*.pub"))}
+
+        def opened(raw: bytes, reader: Identity) -> str | None:
+            paths = self._copied(path, raw)
+            for name, content in beside.items():
+                (paths.keys / name).write_bytes(content)
+            number, kind, _ = path.name.split(".")
+            found = open_key_file(paths, int(number), kind, reader)  # type: ignore[arg-type]
+            return None if found is None else found.identity.reveal()
+
+        readers = [partial(opened, reader=reader) for reader in self._readers]
+        judges = [self._same(read, whole) for read in (self._plain, *readers)]
+        return lambda raw: sum(judge(raw) for judge in judges) > 0
+
+    def _sums(self, path: Path, raw: bytes) -> object:
+        return read_sums(self._copied(path, raw))
 
     def _format(self, path: Path, raw: bytes) -> None:
         check_layout(self._copied(path, raw))
@@ -157,6 +191,8 @@ def kind_of(name: Path) -> str:
     single = {"FORMAT": "format", "system.db": "people", "index.lock": "empty"}
     if last.startswith("index.db"):
         return "index"
+    if last == "SHA256SUMS":
+        return "sums"
     if first == "keys":
         return "slot" if "slots" in name.parts else "recipient" if last.endswith(".pub") else "epoch"
     return kinds.get(first) or single[last]

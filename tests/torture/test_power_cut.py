@@ -163,6 +163,7 @@ SYNCS = {
     "an epoch's identities": r"keys/\.draft-.*=>keys/\d+\.(notes|images)\.age",
     "an epoch's recipients": r"keys/\.draft-.*=>keys/\d+\.(notes|images)\.pub",
     "the key of the index": r"keys/\.draft-.*=>keys/index\.age",
+    "the digests of the keys": r"keys/\.draft-.*=>keys/SHA256SUMS",
     "the names of keys": r"keys/",
     "a slot's bytes": r"keys/slots/\.draft-.*",
     "the names of slots": r"keys/slots/",

@@ -111,7 +111,17 @@ class Keeper:
                 assert str(opened.recipient()) == disk[f"keys/{number}.{kind}.pub"].decode().strip()
                 found.append(opened)
         assert len(self._opened(disk["keys/index.age"], tuple(found))) == 32
+        self._digests(disk, whole)
         return tuple(found)
+
+    def _digests(self, disk: Files, epochs: list[int]) -> None:
+        """A cut accuses no key file: its digest is among those in the list."""
+        listed = {tuple(line.split()) for line in disk["keys/SHA256SUMS"].decode().splitlines()}
+        names = [
+            f"{number}.{kind}.{end}" for number in epochs for kind in ("notes", "images") for end in ("age", "pub")
+        ]
+        for name in (*names, "index.age"):
+            assert (hashlib.sha256(disk[f"keys/{name}"]).hexdigest(), name) in listed, f"{name} is accused"
 
     def _slots(self, disk: Files) -> dict[str, Identity]:
         names = {person.id: person.name for person in self._list(_part(disk, "system.db"))}
