@@ -44,7 +44,8 @@ lint: dev ## formatting, lint, strict types, import contracts, pages
 test: lint ## everything that fits in ten minutes on two cores
 	@.ci/install packages $(PEERS)
 	cd web && npm test --silent && npm run --silent budget
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 .PHONY: demo
 demo: dev ## a box with sample images on this machine, until Ctrl-C

@@ -141,6 +141,7 @@ def listed(box: Box, client: httpx.Client, instances: int) -> bool:
     return box.count(client) == instances
 
 
+@pytest.mark.alone
 def test_500_images_received_while_locked_are_listed_within_two_seconds_of_the_login(own_box: Box) -> None:
     taken: list[float] = []
     for batch in range(TRIES):  # Other programs on this machine may disturb a try.

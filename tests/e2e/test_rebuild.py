@@ -52,6 +52,7 @@ def answers(client: httpx.Client) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.alone
 def test_ten_thousand_notes_are_indexed_again_within_a_minute(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
