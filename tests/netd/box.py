@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -24,12 +25,23 @@ NETWORK = DesiredNetwork(ipv4=IPv4Interface("10.83.12.1/24"), ipv6=IPv6Interface
 OWN4, OWN6 = "10.83.12.1", "fd83:12::1"
 OUTSIDE4, OUTSIDE6 = "203.0.113.2", "2001:db8:113::2"
 INSIDE4, INSIDE6 = "192.168.77.2", "fd77::2"
-SEND = """
-import socket, sys
-with socket.create_connection((sys.argv[1], int(sys.argv[2])), float(sys.argv[3])) as connection:
-    connection.settimeout(float(sys.argv[3]))
-    connection.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
-    assert connection.recv(64)
+PROBE = """
+import asyncio, json, sys
+async def probe(address, port, seconds):
+    try:
+        async with asyncio.timeout(seconds):
+            reader, writer = await asyncio.open_connection(address, port)
+            writer.write(b"GET / HTTP/1.0\\r\\n\\r\\n")
+            said = "answer" if await reader.read(64) else "closed"
+            writer.close()
+            return said
+    except TimeoutError:
+        return "silent"
+    except OSError as error:
+        return "refused"
+async def all_of(places, seconds):
+    return await asyncio.gather(*(probe(address, port, seconds) for address, port in places))
+print(json.dumps(asyncio.run(all_of(json.loads(sys.argv[1]), float(sys.argv[2])))))
 """
 ANSWER = """
 import socket, sys, threading
@@ -37,7 +49,9 @@ def talk(connection):
     with connection:
         while connection.recv(4096):
             connection.sendall(b"answer\\n")
-listeners = [socket.create_server(("::", int(port)), family=socket.AF_INET6, dualstack_ipv6=True) for port in sys.argv[1:]]
+listeners = [
+    socket.create_server(("::", int(port)), family=socket.AF_INET6, dualstack_ipv6=True) for port in sys.argv[1:]
+]
 def serve(listener):
     while True:
         threading.Thread(target=talk, args=(listener.accept()[0],), daemon=True).start()
@@ -147,9 +161,15 @@ def with_peers(*phones: Phone, senders: tuple[str, ...] = ()) -> DesiredNetwork:
     return replace(NETWORK, peers=tuple(phone.peer for phone in phones), senders=addresses)
 
 
-def reaches(space: Namespace, address: str, port: int, seconds: float = 1.0) -> bool:
+def probe(space: Namespace, *places: tuple[str, int], seconds: float = 1.0) -> list[str]:
+    """Return what ``space`` meets at each address and port: answer, refused (an RST or ICMP), closed, silent."""
+    found: list[str] = json.loads(space.run("python3", "-c", PROBE, json.dumps(places), str(seconds)))
+    return found
+
+
+def reaches(space: Namespace, address: str, port: int, seconds: float = 2.0) -> bool:
     """Return whether ``space`` gets an answer from ``address``."""
-    return space.works("python3", "-c", SEND, address, str(port), str(seconds))
+    return probe(space, (address, port), seconds=seconds) == ["answer"]
 
 
 def eventually(condition: object, seconds: float = 10) -> float:

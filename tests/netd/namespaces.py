@@ -47,11 +47,11 @@ class Namespace:
 
     def end(self) -> None:
         """End everything that still runs in here, by its process id."""
-        network = os.stat(f"/proc/{self.holder.pid}/ns/net").st_ino
+        network = Path(f"/proc/{self.holder.pid}/ns/net").stat().st_ino
         for entry in Path("/proc").iterdir():
             if entry.name.isdecimal() and int(entry.name) != self.holder.pid:
                 with contextlib.suppress(OSError):
-                    if os.stat(entry / "ns/net").st_ino == network:
+                    if (entry / "ns/net").stat().st_ino == network:
                         os.kill(int(entry.name), 9)
         for process in [*self._started, self.holder]:
             process.kill()
@@ -59,7 +59,7 @@ class Namespace:
 
 
 def cable(one: Namespace, other: Namespace, *, device: str, subnet4: str, subnet6: str, hosts: tuple[int, int]) -> None:
-    """Join two namespaces by ``device``; ``subnet4`` as 192.0.2 and ``subnet6`` as 2001:db8:1, numbers of their hosts."""
+    """Join two namespaces by ``device``; ``subnet4`` as 192.0.2, ``subnet6`` as 2001:db8:1, the hosts' numbers."""
     one.run("ip", "link", "add", device, "type", "veth", "peer", "name", device, "netns", str(other.holder.pid))
     for space, host in zip((one, other), hosts, strict=True):
         space.run("ip", "address", "add", f"{subnet4}.{host}/24", "dev", device)
