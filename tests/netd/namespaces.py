@@ -48,6 +48,7 @@ class Namespace:
     def end(self) -> None:
         """End everything that still runs in here, by its process id."""
         network = Path(f"/proc/{self.holder.pid}/ns/net").stat().st_ino
+        assert network != Path("/proc/self/ns/net").stat().st_ino, "this is the machine's own network"
         for entry in Path("/proc").iterdir():
             if entry.name.isdecimal() and int(entry.name) != self.holder.pid:
                 with contextlib.suppress(OSError):
