@@ -117,9 +117,12 @@ def store(association: Association, sample: Sample, message: int = 1) -> int | N
     request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = sample.sop_class, sample.sop_instance
     request.DataSet = BytesIO(sample.dataset)
     # The association's own thread also reads answers: it rests while we wait for ours, as in send_c_store.
+    # It must have gone on since it rested last, or it would take the answer when it wakes.
+    while association._is_paused and association.is_alive():
+        time.sleep(0.0005)
     association._reactor_checkpoint.clear()
     try:
-        while not association._is_paused:
+        while not association._is_paused and association.is_alive():
             time.sleep(0.0005)
         association.dimse.send_msg(request, context.context_id)
         _, response = association.dimse.get_msg(block=True)
