@@ -32,6 +32,7 @@ class StatePaths:
         self.system_db = root / "system.db"
         self.netd = root / "netd"
         self.wireguard_key = self.netd / "server.key"
+        self.wireguard_public = self.netd / "server.pub"
         self.applied_network = self.netd / "network.json"
         self.endpoints = self.netd / "endpoints.json"
         self.audit = root / "audit"

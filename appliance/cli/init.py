@@ -79,7 +79,6 @@ def _emergency(settings: Settings, outside: str, cabinet: str, moment: datetime)
     from appliance.network.wireguard_config import require_endpoint
     from appliance.people.devices import Devices
     from appliance.people.file import SystemFile
-    from appliance.sealing.tunnel_keys import public_key_of
 
     drawn = new_tunnel(secrets.token_bytes(RANDOM_BYTES))
     drawn.outside = require_endpoint(outside, "outside") if outside else ""
@@ -91,7 +90,7 @@ def _emergency(settings: Settings, outside: str, cabinet: str, moment: datetime)
         tunnel = Endpoints(settings.wireguard_port).fill(devices.ensure_tunnel(lambda: drawn))
         if not (tunnel.outside or tunnel.inside):
             return ""
-        box_key = public_key_of(paths.wireguard_key.read_text("ascii").strip())
+        box_key = paths.wireguard_public.read_text("ascii").strip()
         return renew_emergency(devices, tunnel, box_key, moment)[0].text
     finally:
         file.close()

@@ -39,10 +39,12 @@ def whereabouts(
 
     The tunnel carries a packet from an address only if the peer with that address sent it (WireGuard's cryptokey
     routing), and the firewall drops it on every other way; so the address names the device. A box without a tunnel
-    has nobody to tell apart: whoever reaches it is treated as the box itself.
+    is asked from itself alone.
     """
-    if tunnel is None or (address is not None and address.is_loopback):
+    if address is not None and address.is_loopback:
         return Whereabouts("loopback")
+    if tunnel is None:
+        return Whereabouts("elsewhere")
     if address in {interface.ip for interface in interfaces(tunnel)}:
         return Whereabouts("loopback")  # The box asks itself by its own name in the tunnel.
     if device is None or not is_let_in(device, now):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from appliance.errors import BadInput, EnvironmentProblem, NegatoError
+from appliance.errors import BadInput, Damaged, EnvironmentProblem, NegatoError
 from appliance.logs import log
 from appliance.netd.disk import write_durably
 from appliance.network import line
@@ -47,6 +49,8 @@ def load_applied(paths: StatePaths, listen_port: int) -> Applied:
         with paths.applied_network.open("rb") as file:
             raw = file.read(line.LONGEST + 1)
         stored = line.decode(raw)
+        if stored.pop("sha256") != _digest(stored):
+            raise Damaged("The network applied last is not as it was written.")
         network = from_json(stored.pop("network"))
         applied = Applied(replace(network, listen_port=listen_port), stored.pop("tunnel") is True)
     except FileNotFoundError:
@@ -63,12 +67,17 @@ def store_applied(paths: StatePaths, applied: Applied) -> None:
         if applied.network is None:
             paths.applied_network.unlink(missing_ok=True)
         else:
-            content = line.encode({"tunnel": applied.tunnel, "network": to_json(applied.network)})
-            write_durably(paths.applied_network, content)
+            content: dict[str, object] = {"tunnel": applied.tunnel, "network": to_json(applied.network)}
+            write_durably(paths.applied_network, line.encode(content | {"sha256": _digest(content)}))
     except OSError as error:
         raise EnvironmentProblem(
             f"The network cannot be kept: {error.strerror}.", "Look at the space and the rights of the state."
         ) from error
+
+
+def _digest(content: Mapping[str, object]) -> str:
+    """Return a checksum: with one bit turned a preshared key is a good key as well, and its phone is locked out."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode("ascii")).hexdigest()
 
 
 def load_seen(paths: StatePaths) -> Seen:

@@ -1,6 +1,11 @@
-"""The box's own WireGuard key: made once, kept 0600, and sealed to the paper key for the day the box is lost."""
+"""The box's own WireGuard key: made once, kept 0600, and sealed to the paper key for the day the box is lost.
+
+Its public half lies beside it: a key in which one bit was turned is a good key as well, and no phone fits it.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from appliance.errors import BadInput, Damaged, EnvironmentProblem
 from appliance.logs import log
@@ -10,6 +15,8 @@ from appliance.paths import StatePaths
 from appliance.sealing.recipients import Recipient
 from appliance.sealing.tunnel_keys import new_private_key, public_key_of
 from appliance.sealing.writer import seal
+
+RESTORE = "Restore it: age -d -i paper.txt < keys/box/wireguard.age > netd/server.key"
 
 
 class ServerKey:
@@ -25,8 +32,14 @@ class ServerKey:
         """
         try:
             self._paths.netd.mkdir(mode=0o700, exist_ok=True)
-            if not self._paths.wireguard_key.exists():
-                write_durably(self._paths.wireguard_key, f"{new_private_key()}\n".encode("ascii"))
+            if not self._paths.wireguard_key.exists() and not self._paths.wireguard_public.exists():
+                fresh = new_private_key()
+                write_durably(self._paths.wireguard_public, f"{public_key_of(fresh)}\n".encode("ascii"))
+                write_durably(self._paths.wireguard_key, f"{fresh}\n".encode("ascii"))
+            elif not self._paths.wireguard_public.exists():
+                write_durably(
+                    self._paths.wireguard_public, f"{public_key_of(_read(self._paths.wireguard_key))}\n".encode("ascii")
+                )
             self._seal_copy()
         except OSError as error:
             raise EnvironmentProblem(
@@ -35,16 +48,11 @@ class ServerKey:
         self.private()
 
     def private(self) -> str:
-        """Return the private key (base64), a secret; :class:`Damaged` when it cannot be read."""
-        try:
-            with self._paths.wireguard_key.open("rb") as file:
-                text = file.read(KEY_TEXT + 2).decode("ascii").removesuffix("\n")
-            return require_key(text, "server.key")
-        except (OSError, UnicodeDecodeError, BadInput):
-            raise Damaged(
-                "The tunnel's key netd/server.key cannot be read.",
-                "Restore it: age -d -i paper.txt keys/box/wireguard.age > netd/server.key",
-            ) from None
+        """Return the private key (base64), a secret; :class:`Damaged` when it cannot be read or is another."""
+        key = _read(self._paths.wireguard_key)
+        if public_key_of(key) != _read(self._paths.wireguard_public):
+            raise Damaged("The tunnel's key netd/server.key does not fit netd/server.pub.", RESTORE)
+        return key
 
     def public(self) -> str:
         """Return the public key (base64)."""
@@ -62,3 +70,11 @@ class ServerKey:
         except (OSError, ValueError, BadInput, Damaged) as error:
             # The tunnel is worth more than its copy; the next start tries again.
             log("server_key_not_sealed", kind=type(error).__name__)
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return require_key(file.read(KEY_TEXT + 2).decode("ascii").removesuffix("\n"), path.name)
+    except (OSError, UnicodeDecodeError, BadInput):
+        raise Damaged(f"The tunnel's key netd/{path.name} cannot be read.", RESTORE) from None

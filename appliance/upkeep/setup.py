@@ -21,7 +21,7 @@ from appliance.paths import StatePaths
 from appliance.people.store import People
 from appliance.sealing.identities import Identity
 from appliance.sealing.slots import Argon2Params
-from appliance.sealing.tunnel_keys import new_private_key
+from appliance.sealing.tunnel_keys import new_private_key, public_key_of
 from appliance.sealing.words import passphrase_bytes, require_strong
 from appliance.sealing.writer import seal
 from appliance.upkeep.cli_log import record
@@ -67,7 +67,9 @@ def _fill(
         directory.mkdir(mode=0o750, parents=True)
     paths.netd.mkdir(mode=0o700)
     # netd would make it at its first start; the recovery sheet needs its public half now.
-    write_key_file(paths.wireguard_key, f"{new_private_key()}\n".encode("ascii"), mode=0o600)
+    tunnel_key = new_private_key()
+    write_key_file(paths.wireguard_public, f"{public_key_of(tunnel_key)}\n".encode("ascii"), mode=0o600)
+    write_key_file(paths.wireguard_key, f"{tunnel_key}\n".encode("ascii"), mode=0o600)
     make_shelves(paths)
     people = People(paths.system_db)
     people.create()
@@ -76,10 +78,10 @@ def _fill(
     paper, identity = Identity.generate(), Identity.generate()
     readers = [Reader(person.id, identity.recipient(), "owner")]
     make_epoch(paths, 1, {"notes": readers, "images": readers}, paper.recipient())
-    write_key_file(paths.paper_recipient, f"{paper.recipient()}\n".encode("ascii"))
     add_slot(paths, person.id, passphrase_bytes(passphrase), identity, params)
     index_key = seal(secrets.token_bytes(32), [current_epoch(paths).notes])
-    write_summed(paths, [NewKeyFile(paths.index_key, index_key)])
+    paper_recipient = NewKeyFile(paths.paper_recipient, f"{paper.recipient()}\n".encode("ascii"))
+    write_summed(paths, [paper_recipient, NewKeyFile(paths.index_key, index_key)])
     record(paths, moment, "cli:archive:init", by=person.id, argon2id=asdict(params))
     keep_kit(paper)
 

@@ -62,7 +62,11 @@ def test_the_recovery_page_is_reached_by_the_sheets_tunnel_alone(
             assert client.post("/api/recovery", json={"paper": paper.reveal()}).status_code == 403
 
 
-@pytest.mark.parametrize("text", ["", "abandon " * 24, "AGE-SECRET-KEY-1QQQQ", Identity.generate().reveal()])
+@pytest.mark.parametrize(
+    "text",
+    ["", "abandon " * 24, "AGE-SECRET-KEY-1QQQQ", Identity.generate().reveal()],
+    ids=["nothing", "words", "short", "somebody else's"],
+)
 def test_another_key_opens_nothing(sheet: httpx.Client, text: str) -> None:
     answer = sheet.post("/api/recovery", json={"paper": text})
     assert answer.status_code == 403
