@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from appliance.api.events import Events
     from appliance.api.gate import Gate
     from appliance.archive.files import FileBackend
+    from appliance.enrol.watch import Watch
     from appliance.ingest.desk import Desk
 
 MIB = 1024 * 1024
@@ -124,9 +125,39 @@ def run_web(settings: Settings) -> None:
         server.should_exit = True
 
     web.archive.forget_drafts()
-    web.desk.start(end)
+    web.desk.start(end, web.events.look_again)
+    if settings.tunnel != "none":
+        web.watch.start()
     _ready("web")
     server.run(sockets=[listener])
+
+
+def run_netd(settings: Settings) -> None:
+    """Hold the tunnel and the firewall, or stand in for them (NEGATO_TUNNEL)."""
+    from appliance.netd.fake import FakeTunnel
+    from appliance.netd.real import RealTunnel
+    from appliance.netd.server import serve
+    from appliance.netd.server_key import ServerKey
+    from appliance.netd.tunnel import Tunnel
+
+    _begin("netd")
+    no_dumps()
+    paths = _state(settings)
+    key, port = ServerKey(paths), settings.wireguard_port
+    tunnel: Tunnel
+    match settings.tunnel:
+        case "real":
+            tunnel = RealTunnel(paths, key, port)
+        case "fake":
+            tunnel = FakeTunnel(key, port)
+        case "none":
+            raise EnvironmentProblem("There is no tunnel here.", "Set NEGATO_TUNNEL=real, or fake to try it out.")
+    listener = sockets.handed_down() or sockets.listen(RunPaths(settings.run_root).netd)
+    over = threading.Event()
+    _on_stop(over.set)
+    tunnel.start()
+    _ready("netd")
+    serve(listener, tunnel, sockets.callers(), over)
 
 
 def openapi_schema() -> dict[str, Any]:
@@ -143,25 +174,39 @@ class _Web:
     desk: Desk
     events: Events
     gate: Gate
+    watch: Watch
 
 
 def _web(settings: Settings) -> _Web:
     """Put the web process together; touches no file and no socket."""
+    from appliance.api.acting import Acting
     from appliance.api.application import build
     from appliance.api.box import box_router
+    from appliance.api.claim import claim_router
+    from appliance.api.devices import devices_router
+    from appliance.api.equipment import equipment_router
     from appliance.api.events import Events, events_router
     from appliance.api.frames import frames_router
     from appliance.api.gate import Gate
+    from appliance.api.hand import AgentHand
     from appliance.api.pages import page_directory
+    from appliance.api.recovery import recovery_router
     from appliance.api.session import session_router
     from appliance.api.studies import studies_router
+    from appliance.api.visitors import Visitors
     from appliance.archive.files import FileBackend
     from appliance.dicom.note import Source
     from appliance.dicomweb.root import dicomweb_router
+    from appliance.enrol.endpoints import Endpoints
+    from appliance.enrol.enrolment import Enrolment
+    from appliance.enrol.netd import NetdClient
+    from appliance.enrol.watch import Watch
     from appliance.ingest.desk import Desk
     from appliance.ingest.receive import Admission
     from appliance.keyring.client import AgentClient
     from appliance.keyring.public import EpochWatch, refuse_if_exchanged
+    from appliance.people.devices import Devices
+    from appliance.people.file import SystemFile
     from appliance.people.store import People
     from appliance.retrieve.decoder import Decoder
     from appliance.retrieve.pictures import Pictures
@@ -169,8 +214,11 @@ def _web(settings: Settings) -> _Web:
 
     paths, run = StatePaths(settings.state), RunPaths(settings.run_root)
     archive = FileBackend(paths, "web", settings.reserve_mib * MIB)
-    agent, people, events = AgentClient(run.keyagent), People(paths.system_db), Events()
-    gate, reading = Gate(agent), Reading(archive, agent)
+    agent, system, events = AgentClient(run.keyagent), SystemFile(paths.system_db), Events()
+    people, devices = People(system), Devices(system)
+    visitors, port = Visitors(devices, clock.now), settings.wireguard_port
+    enrolment = Enrolment(devices, NetdClient(run.netd), Endpoints(port), port, clock.now)
+    gate, reading = Gate(agent, visitors), Reading(archive, agent)
     pictures = Pictures(reading, Decoder(run.decoder))
     desk = Desk(paths, archive, agent, clock.now, events.changed)
 
@@ -180,16 +228,32 @@ def _web(settings: Settings) -> _Web:
         refuse_if_exchanged(paths)
         return Admission(archive, epochs.current(), source, settings.largest_mib * MIB)
 
+    def ended(device: str) -> None:
+        gate.forget_device(device)
+        events.look_again()
+
+    hand, acting = AgentHand(agent, ended), Acting(people, agent, ended)
+    watch = Watch(enrolment, hand, events.devices_changed)
+
+    def changed() -> None:
+        visitors.forget()
+        events.devices_changed()
+        watch.wake()
+
     routers = [
         box_router(gate, agent, archive),
-        session_router(gate, agent, people, desk.wait_open, reading.forget),
+        claim_router(visitors, enrolment, hand, agent, people, changed),
+        session_router(gate, agent, people, visitors, enrolment, hand, desk.wait_open, reading.forget),
+        devices_router(gate, acting, enrolment, people, changed),
+        equipment_router(gate, acting, enrolment, changed),
+        recovery_router(visitors, enrolment, agent, people, ended, changed),
         events_router(gate, agent, events),
         studies_router(gate, desk.index),
         frames_router(gate, desk.index, pictures),
         dicomweb_router(gate.reader, desk.index, pictures, admit),
     ]
-    app = build(gate, routers, page_directory(settings.web_root), settings.hosts)
-    return _Web(app, archive, desk, events, gate)
+    app = build(gate, visitors, routers, page_directory(settings.web_root), settings.hosts)
+    return _Web(app, archive, desk, events, gate, watch)
 
 
 def _begin(process: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import (
@@ -39,6 +40,13 @@ class Settings(BaseSettings):
     largest_mib: int = Field(default=2048, ge=1, le=4096, description="The largest object that is accepted.")
     associations: int = Field(default=32, ge=1, le=256, description="So many senders at once.")
     decoder_jobs: int = Field(default=2, ge=1, le=16, description="So many pictures are decoded at once.")
+
+    tunnel: Literal["none", "fake", "real"] = Field(
+        default="none", description="Who holds the network: nobody, a stand-in that changes nothing, or netd."
+    )
+    wireguard_port: int = Field(
+        default=51820, ge=1024, le=65535, description="The one UDP port that is open to the internet."
+    )
 
     @classmethod
     def settings_customise_sources(

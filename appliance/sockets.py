@@ -10,6 +10,8 @@ import contextlib
 import os
 import pwd
 import socket
+import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,6 +86,57 @@ def handed_down() -> socket.socket | None:
         return socket.socket(fileno=FIRST_HANDED_FD)
     ours = os.environ.get(HANDED_FD)
     return socket.socket(fileno=int(ours)) if ours and ours.isdecimal() else None
+
+
+def peer_uid(connection: socket.socket) -> int:
+    """Return the user at the other end of an AF_UNIX connection, as the kernel knows it (SO_PEERCRED, unix(7))."""
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    uid: int = struct.unpack("3i", raw)[1]
+    return uid
+
+
+def read_line(connection: socket.socket, longest: int, seconds: float) -> bytes:
+    """Return what comes up to the end of the connection or of a line, whatever is first.
+
+    :class:`BadInput` when it is longer than ``longest`` bytes or not there after so many seconds in all; what
+    follows the line in the same breath is returned too, for the caller to refuse.
+    """
+    deadline, got = time.monotonic() + seconds, bytearray()
+    while b"\n" not in got:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise BadInput("A message between processes did not come in time.")
+        connection.settimeout(left)
+        try:
+            part = connection.recv(min(65536, longest + 1 - len(got)))
+        except TimeoutError:
+            continue
+        if not part:
+            break
+        got += part
+        if len(got) > longest:
+            raise BadInput("A message between processes is too long.")
+    return bytes(got)
+
+
+def ask(path: Path, message: bytes, longest: int, seconds: float, name: str) -> bytes:
+    """Send one line to the process ``name`` at an AF_UNIX socket and return the line it answers.
+
+    :class:`EnvironmentProblem` when it does not run or does not answer, :class:`BadInput` when it answers too much.
+    """
+    try:
+        with connect(path) as connection:
+            connection.settimeout(seconds)
+            connection.sendall(message)
+            connection.shutdown(socket.SHUT_WR)
+            answer = read_line(connection, longest, seconds)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"{name} cannot be reached: {error.strerror or 'no answer'}.", "See whether the appliance runs."
+        ) from error
+    if not answer:
+        raise EnvironmentProblem(f"{name} ended without an answer.", "Its reason stands in its log.")
+    return answer
 
 
 @contextlib.contextmanager

@@ -47,15 +47,17 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where the sockets are: the directory of the local ones, HOST:PORT of pages and DICOM."""
+    """Where the sockets are: the directory of the local ones, HOST:PORT of pages and DICOM; which ``further``
+    processes run beside the four."""
 
     run: Path
     http: str
     dicom: str
+    further: tuple[str, ...] = ()
 
 
 class Supervisor:
-    """Starts, watches and stops the four processes, which read their settings from the environment as it is."""
+    """Starts, watches and stops the processes, which read their settings from the environment as it is."""
 
     def __init__(self, plan: Plan, on_ready: Callable[[], None]) -> None:
         """Bind every socket; :class:`EnvironmentProblem` when one cannot be had. ``on_ready`` is called once."""
@@ -63,7 +65,7 @@ class Supervisor:
         self._stopping = False
         self._told = False
         plan.run.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._paths = paths = RunPaths(plan.run)
+        paths = RunPaths(plan.run)
         self._alone = _alone(plan.run)
         sockets.listen_tcp(plan.dicom).close()  # Only to say at once that it is taken.
         self._children = {
@@ -72,6 +74,9 @@ class Supervisor:
             "receiver": Child("receiver"),
             "web": Child("web", sockets.listen_tcp(plan.http)),
         }
+        further = {"netd": paths.netd}
+        self._local = [paths.keyagent, paths.decoder, *(further[name] for name in plan.further)]
+        self._children |= {name: Child(name, sockets.listen(further[name])) for name in plan.further}
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._notify_name = f"@negatoscope-{secrets.token_hex(8)}"
         self._notify.bind("\0" + self._notify_name[1:])
@@ -169,7 +174,7 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        for path in (self._paths.keyagent, self._paths.decoder):
+        for path in self._local:
             path.unlink(missing_ok=True)
 
 

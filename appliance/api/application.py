@@ -12,12 +12,16 @@ from fastapi.routing import APIRoute
 from appliance import __version__
 from appliance.api.compress import CompressJson
 from appliance.api.errors import register
+from appliance.api.fence import Fence
 from appliance.api.gate import Gate, open_to_all
 from appliance.api.pages import page_route
 from appliance.api.shield import Shield
+from appliance.api.visitors import Visitors
 
 
-def build(gate: Gate, routers: Sequence[APIRouter], pages: Path | None, hosts: Iterable[str]) -> FastAPI:
+def build(
+    gate: Gate, visitors: Visitors, routers: Sequence[APIRouter], pages: Path | None, hosts: Iterable[str]
+) -> FastAPI:
     """Return the application; :class:`AssertionError` when a route names neither the gate nor that it is open.
 
     No documentation pages are served and requests are not logged: an address may hold what a client searched for.
@@ -31,6 +35,7 @@ def build(gate: Gate, routers: Sequence[APIRouter], pages: Path | None, hosts: I
             raise AssertionError(f"The route {route.path} names no permission.")
     app.router.routes.append(page_route(pages))
     app.add_middleware(CompressJson)
+    app.add_middleware(Fence, visitors=visitors)
     app.add_middleware(Shield, hosts=tuple(hosts))
     return app
 

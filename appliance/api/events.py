@@ -18,10 +18,11 @@ CHECK_SECONDS = 5.0
 
 
 class Events:
-    """Tells every open page that the index changed. An event says nothing of what changed."""
+    """Tells every open page that the index or the devices changed. An event says nothing of what changed."""
 
     def __init__(self) -> None:
         self._revision = 0
+        self._devices = 0
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wakers: set[asyncio.Event] = set()
@@ -29,6 +30,15 @@ class Events:
     def changed(self) -> None:
         """Note a change; may be called from any thread."""
         self._revision += 1
+        self._wake()
+
+    def devices_changed(self) -> None:
+        """Note that something of the devices or the equipment changed; may be called from any thread."""
+        self._devices += 1
+        self._wake()
+
+    def look_again(self) -> None:
+        """Have every stream look whether its session still lives; may be called from any thread."""
         self._wake()
 
     def close(self) -> None:
@@ -41,12 +51,15 @@ class Events:
         self._loop = asyncio.get_running_loop()
         waker = asyncio.Event()
         self._wakers.add(waker)
-        told = -1
+        told, told_devices = -1, self._devices
         try:
             while not self._closed:
                 if told != self._revision:
                     told = self._revision
                     yield ServerSentEvent(event="changed", data=f'{{"revision":{told}}}')
+                if told_devices != self._devices:
+                    told_devices = self._devices
+                    yield ServerSentEvent(event="devices", data=f'{{"revision":{told_devices}}}')
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(waker.wait(), CHECK_SECONDS)
                 waker.clear()
@@ -54,9 +67,15 @@ class Events:
                     await asyncio.to_thread(agent.peek, reader.token)
                 except NegatoError:
                     break
-            yield ServerSentEvent(event="locked", data="{}")
+            yield ServerSentEvent(event="locked" if await self._locked(agent) else "ended", data="{}")
         finally:
             self._wakers.discard(waker)
+
+    async def _locked(self, agent: AgentClient) -> bool:
+        try:
+            return self._closed or await asyncio.to_thread(agent.locked)
+        except NegatoError:
+            return True
 
     def _wake(self) -> None:
         loop = self._loop
@@ -77,7 +96,7 @@ def events_router(gate: Gate, agent: AgentClient, events: Events) -> APIRouter:
 
     @router.get("/api/events", response_class=EventSourceResponse)
     async def follow(reader: Reader = Depends(gate.reader)) -> EventSourceResponse:
-        """Follow what changes: ``changed`` with a revision, ``locked`` at the end."""
+        """Follow what changes: ``changed`` and ``devices`` with a revision, ``locked`` or ``ended`` at the end."""
         return EventSourceResponse(events.stream(agent, reader), ping=20)
 
     return router

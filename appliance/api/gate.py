@@ -8,6 +8,7 @@ import time
 
 from fastapi import Request
 
+from appliance.api.visitors import Visitors
 from appliance.errors import Locked, NotLoggedIn
 from appliance.keyring.client import AgentClient
 from appliance.retrieve.reading import Reader
@@ -23,13 +24,17 @@ class Gate:
     an ended lease is therefore noticed within that time, and never yields a key in between.
     """
 
-    def __init__(self, agent: AgentClient) -> None:
+    def __init__(self, agent: AgentClient, visitors: Visitors) -> None:
         self._agent = agent
+        self._visitors = visitors
         self._seen: dict[bytes, tuple[float, Reader]] = {}
         self._shut = False
 
     async def reader(self, request: Request) -> Reader:
-        """Return who asks; :class:`Locked` while the archive is, else :class:`NotLoggedIn`."""
+        """Return who asks; :class:`Locked` while the archive is, else :class:`NotLoggedIn`.
+
+        A session lives on the device where it was opened: its cookie at another address is nobody's.
+        """
         if self._shut:
             raise _locked()
         token = request.cookies.get(COOKIE, "")
@@ -43,11 +48,19 @@ class Gate:
             self._seen[digest] = (now + TRUSTED_SECONDS, reader)
             if self._shut:
                 raise _locked()
+        where = await self._visitors.of(request)
+        if reader.device != (where.device.id if where.device else ""):
+            raise NotLoggedIn("This session belongs to another device.", "Log in on this one.")
         return reader
 
     def forget(self, token: str) -> None:
         """Believe nothing of a token any more: it was logged out."""
         self._seen.pop(hashlib.sha256(token.encode()).digest(), None)
+
+    def forget_device(self, device: str) -> None:
+        """Believe nothing of the sessions on a device any more: they were ended."""
+        self._seen = {key: kept for key, kept in self._seen.items() if kept[1].device != device}
+        self._visitors.forget()
 
     def shut(self) -> None:
         """Let nobody through any more: the archive was locked, and this process ends. May be called from any thread."""
@@ -58,7 +71,7 @@ class Gate:
             try:
                 lease = self._agent.lease(token)
                 if lease.kind == "person":
-                    return Reader(token, lease.lease, lease.person)
+                    return Reader(token, lease.lease, lease.person, lease.device)
             except NotLoggedIn:
                 pass
         if self._agent.locked():

@@ -27,6 +27,8 @@ TABLE = {
     "index": "index:app",
     "audit": "audit:app",
     "user": "user:app",
+    "device": "device:app",
+    "equipment": "equipment:app",
 }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
+import secrets
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,9 @@ from appliance.cli.read_settings import read_settings
 from appliance.cli.sheet import new_sheet
 from appliance.hardening import lock_memory, no_dumps
 from appliance.paths import StatePaths
+from appliance.sealing.identities import Identity
 from appliance.sealing.passphrase_key import calibrate, seconds_for
+from appliance.settings import Settings
 
 LOGIN_SECONDS = 0.4
 
@@ -28,6 +31,10 @@ def init(
     login_seconds: Annotated[
         float, typer.Option(min=0, max=10, help="How long checking a passphrase shall take on this machine.")
     ] = LOGIN_SECONDS,
+    outside: Annotated[
+        str, typer.Option(help="HOST:PORT at which the internet reaches the box, if that is known.")
+    ] = "",
+    cabinet: Annotated[str, typer.Option(help="HOST:PORT of the box on the practice's network.")] = "",
 ) -> None:
     """Make a new archive: its keys, the owner's passphrase, the recovery sheet to print.
 
@@ -38,14 +45,22 @@ def init(
     settings = read_settings(state=state)
     no_dumps()
     lock_memory()
+    tunnel = ""
     with new_sheet(recovery_out) as sheet:
         passphrase = chosen_passphrase(password_file, generate)
         params, moment = calibrate(login_seconds), clock.now()
-        keep = partial(sheet.write, moment=moment)
+
+        def keep(paper: Identity) -> None:
+            nonlocal tunnel
+            tunnel = _emergency(settings, outside, cabinet, moment)
+            sheet.write(paper, moment, tunnel)
+
         set_up(StatePaths(settings.state), owner, passphrase, keep, params, moment)
         sheet.counts = True
     print(f"The archive is ready in {settings.state}.")
     print(f"Print {recovery_out}, keep it in a safe, then delete the file: it opens every image.")
+    if not tunnel:
+        print("It has no emergency tunnel yet: once the box is reached, print one with appliance device recovery.")
     if generate:
         print(f"Passphrase of {owner}: {passphrase}")
     print(
@@ -53,3 +68,29 @@ def init(
         f" {params.iterations} passes, {params.lanes} lanes)."
     )
     print(f"Next: appliance serve --state {settings.state}")
+
+
+def _emergency(settings: Settings, outside: str, cabinet: str, moment: datetime) -> str:
+    """Make the sheet's own peer of the tunnel; return its text, empty when nobody knows where the box is found."""
+    from appliance.enrol.emergency import renew_emergency
+    from appliance.enrol.endpoints import Endpoints
+    from appliance.enrol.wanted import new_tunnel
+    from appliance.network.subnets import RANDOM_BYTES
+    from appliance.network.wireguard_config import require_endpoint
+    from appliance.people.devices import Devices
+    from appliance.people.file import SystemFile
+
+    drawn = new_tunnel(secrets.token_bytes(RANDOM_BYTES))
+    drawn.outside = require_endpoint(outside, "outside") if outside else ""
+    drawn.inside = require_endpoint(cabinet, "cabinet") if cabinet else ""
+    paths = StatePaths(settings.state)
+    file = SystemFile(paths.system_db)
+    try:
+        devices = Devices(file)
+        tunnel = Endpoints(settings.wireguard_port).fill(devices.ensure_tunnel(lambda: drawn))
+        if not (tunnel.outside or tunnel.inside):
+            return ""
+        box_key = paths.wireguard_public.read_text("ascii").strip()
+        return renew_emergency(devices, tunnel, box_key, moment)[0].text
+    finally:
+        file.close()

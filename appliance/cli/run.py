@@ -14,11 +14,12 @@ PROCESSES: dict[str, Callable[[Settings], None]] = {
     "keyagent": app.run_keyagent,
     "web": app.run_web,
     "decoder": app.run_decoder,
+    "netd": app.run_netd,
 }
 
 
 def run(process: str) -> None:
-    """Run one process: receiver, keyagent, web or decoder. For the units; a person starts: appliance serve."""
+    """Run one process: receiver, keyagent, web, decoder or netd. For the units; a person starts: appliance serve."""
     run_process([process])
 
 

@@ -11,6 +11,7 @@ import typer
 from appliance.cli.options import State
 from appliance.cli.read_settings import read_settings
 from appliance.paths import StatePaths
+from appliance.settings import Settings
 from appliance.upkeep.layout import check_layout
 
 
@@ -28,7 +29,13 @@ def serve(
         "NEGATO_HTTP": settings.http,
         "NEGATO_DICOM": settings.dicom,
         "NEGATO_AE_TITLE": settings.ae_title,
+        "NEGATO_FURTHER": ",".join(_further(settings)),
     }
     # The supervisor stays for weeks and needs none of what reading a command line took: it replaces this program.
     sys.stdout.flush()
     os.execve(sys.executable, [sys.executable, "-m", "appliance.cli.supervise"], environment)  # noqa: S606  # no shell
+
+
+def _further(settings: Settings) -> list[str]:
+    """Return the processes beside the four that every appliance has."""
+    return ["netd"] if settings.tunnel != "none" else []

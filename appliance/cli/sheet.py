@@ -23,11 +23,11 @@ class Sheet:
         self._descriptor = descriptor
         self._render = render
 
-    def write(self, paper: Identity, moment: datetime) -> None:
-        """Write the sheet of a paper key durably."""
+    def write(self, paper: Identity, moment: datetime, tunnel: str = "") -> None:
+        """Write the sheet of a paper key durably; ``tunnel`` is the text of its emergency tunnel, if it has one."""
         with told_as_ours("the recovery sheet was not written"):
             with os.fdopen(os.dup(self._descriptor), "wb") as file:
-                file.write(self._render(make_kit(paper, moment)))
+                file.write(self._render(make_kit(paper, moment, tunnel)))
                 file.flush()
                 os.fsync(file.fileno())
             sync_directory(self._path.absolute().parent)

@@ -14,7 +14,8 @@ from appliance.supervisor import Plan, Supervisor
 def main() -> None:
     """Supervise until told to stop; exit with the code of the error that stands in the way."""
     logs.configure("supervisor")
-    plan = Plan(Path(os.environ["NEGATO_RUN"]), os.environ["NEGATO_HTTP"], os.environ["NEGATO_DICOM"])
+    further = tuple(name for name in os.environ["NEGATO_FURTHER"].split(",") if name)
+    plan = Plan(Path(os.environ["NEGATO_RUN"]), os.environ["NEGATO_HTTP"], os.environ["NEGATO_DICOM"], further)
     ae_title = os.environ["NEGATO_AE_TITLE"]
 
     def ready() -> None:

@@ -73,14 +73,17 @@ class Applier:
                 pass  # A hold changes no row.
 
     def _refresh_rows(self, objects: set[str]) -> None:
-        """Derive the rows of these objects afresh from their notes and every decision."""
+        """Derive the rows of these objects afresh from their notes and every decision.
+
+        The row of a note that cannot be read goes: it would go on showing what was corrected, a wrong patient's name.
+        """
         listed = sorted(objects)
         for start in range(0, len(listed), TOGETHER):
             read, damaged = self._reader.read(listed[start : start + TOGETHER], "rebuild")
             for object_id in damaged:
                 log("settle.damaged", object=object_id, next="appliance check --deep")
             notes = [self._book.decided.effective(note) for note in read]
-            self._index.replace([note.object for note in notes], notes)
+            self._index.replace(listed[start : start + TOGETHER], notes)
 
     def _bring_back(self) -> None:
         """Index what is on a shelf and no longer hidden, for example the image that another one had displaced."""

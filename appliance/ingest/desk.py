@@ -48,9 +48,12 @@ class Desk:
         self._opened = threading.Event()
         self._ended = threading.Event()
 
-    def start(self, on_end: Callable[[], None]) -> None:
-        """Begin to follow the key agent, in threads of the desk's own; ``on_end`` is called once it has gone."""
-        threading.Thread(target=self._follow, args=(on_end,), name="desk", daemon=True).start()
+    def start(self, on_end: Callable[[], None], on_sessions: Callable[[], None] = lambda: None) -> None:
+        """Begin to follow the key agent, in threads of the desk's own.
+
+        ``on_sessions`` is called when sessions began or ended, ``on_end`` once the agent has gone.
+        """
+        threading.Thread(target=self._follow, args=(on_end, on_sessions), name="desk", daemon=True).start()
 
     def index(self) -> Index:
         """Return the open index; :class:`Locked` when there is none, the reason when it could not be opened."""
@@ -68,9 +71,10 @@ class Desk:
             self.index()
         return opened
 
-    def _follow(self, on_end: Callable[[], None]) -> None:
+    def _follow(self, on_end: Callable[[], None], on_sessions: Callable[[], None]) -> None:
         try:
             for locked in self._agent.watch(AGENT_SECONDS):
+                on_sessions()
                 if not locked:
                     self._look_again.set()
                     if self._worker is None:

@@ -18,16 +18,16 @@ from appliance.audit.anchors import heads, still_holds
 from appliance.audit.log import AuditLog
 from appliance.errors import BadInput, Damaged, NegatoError, NotLoggedIn, Refused
 from appliance.keyring.decisions import DECIDES, objection
+from appliance.keyring.device_verbs import DeviceVerbs, require_device
+from appliance.keyring.door import Door
 from appliance.keyring.epochs import ExchangedKey, OpenEpoch, open_epochs
 from appliance.keyring.exchanged import all_is_well, raise_alarm
-from appliance.keyring.guesses import Guesses
+from appliance.keyring.halves import Halves
 from appliance.keyring.leases import PURPOSES, Caller, Lease, LeaseTable, TakenToken
-from appliance.keyring.slots import unlock_slot
 from appliance.logs import log, log_unexpected
 from appliance.paths import StatePaths
 from appliance.sealing.header import read_header
 from appliance.sealing.identities import Identity, unwrap
-from appliance.sealing.words import passphrase_bytes
 
 MOST_HEADERS = 10_000
 MOST_STUDIES = 100
@@ -52,16 +52,21 @@ class Agent:
         self._paths = paths
         self._log = log
         self._leases = leases
-        self._guesses = Guesses()
+        self._halves = Halves(paths)
         self._epochs: dict[str, list[OpenEpoch]] = {}
         self._lock = threading.Lock()
-        self._one_login = threading.Lock()
         self._ended = False
         self.changed = threading.Condition()
         self.over = threading.Event()
+        self._door = Door(log, self.over)
+        self._devices = DeviceVerbs(paths, log, leases, self._lock, self._door, self._halves, self._after_end)
         self._verbs = {
             "status": Verb(self.status, {}),
-            "login": Verb(self.login, {"person": str, "passphrase": str}, {"seen": str}),
+            "login": Verb(
+                self.login,
+                {"person": str, "passphrase": str},
+                {"seen": str, "device": str, "shown": str, "fresh": str},
+            ),
             "logout": Verb(self.logout, {"token": str}),
             "lease": Verb(self.lease, {"token": str}),
             "peek": Verb(self.peek, {"token": str}),
@@ -70,6 +75,17 @@ class Agent:
             "decide": Verb(self.decide, {"token": str, "kind": str, "study": str, "digest": str}),
             "unwrap": Verb(self.unwrap, {"token": str, "purpose": str, "study": str, "headers": list}),
             "lock": Verb(self.lock, {}),
+            "device": Verb(
+                self._devices.note, {"act": str, "device": str, "person": str}, {"token": str, "reason": str}
+            ),
+            "half": Verb(self._devices.half, {"person": str}),
+            "end_device": Verb(self._devices.end_device, {"device": str, "person": str}),
+            "recover": Verb(self._devices.recover, {"paper": str}),
+            "approve": Verb(self._devices.approve, {"token": str}),
+            "claim": Verb(
+                self._devices.claim, {"person": str, "passphrase": str, "code": str, "device": str, "fresh": str}
+            ),
+            "shorten": Verb(self._devices.shorten, {"token": str, "passphrase": str, "password": str, "shown": str}),
         }
 
     def answer(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
@@ -92,18 +108,30 @@ class Agent:
         with self._lock:
             return {"locked": not self._epochs or self.over.is_set(), "leases": self._leases.people(time.monotonic())}
 
-    def login(self, caller: Caller, person: str, passphrase: str, seen: str = "") -> dict[str, Any]:
+    def login(
+        self,
+        caller: Caller,
+        person: str,
+        passphrase: str,
+        seen: str = "",
+        device: str = "",
+        shown: str = "",
+        fresh: str = "",
+    ) -> dict[str, Any]:
         """Open a person's slot and give out a lease. One at a time: each costs much memory by design.
+
+        ``device`` is the id of where the person logs in, empty for the box itself; ``shown`` and ``fresh`` are the
+        secret of that device's browser and its next one, of which a slot with a device's half needs the first.
 
         ``seen`` is the audit head that the person's browser remembers, ``seq:hash``: if the log does not hold that
         line any more, the disk was put back to an earlier day, and the answer says so.
         """
+        require_device(device)
         remembered = HEAD.fullmatch(seen)
         if seen and remembered is None:
             raise BadInput("The remembered head of the audit log is malformed.", "Leave it out.")
-        self.over.wait(self._wait(person))
-        with self._one_login:
-            identity = self._open_slot(person, passphrase)
+        with self._door.turn(person):
+            identity = self._door.open(person, lambda: self._halves.open(person, passphrase, device, shown, fresh))
             epochs = self._open_epochs(person, identity)
         rolled_back = remembered is not None and not still_holds(
             self._paths, PROCESS, int(remembered[1]), remembered[2]
@@ -113,11 +141,12 @@ class Agent:
                 raise NotLoggedIn("The archive is being locked.", "Log in again.")
             if remembered is not None and rolled_back:
                 self._log.append(clock.now(), "keyagent:audit:rolled_back", person=person, seen=seen)
-            token, lease = self._leases.open_person(person, caller, time.monotonic())
+            token, lease = self._leases.open_person(person, caller, time.monotonic(), device)
             with self._recorded(token):
                 known = heads(self._paths, PROCESS)
+                on_device = {"device": device} if device else {}
                 head = self._log.append(
-                    clock.now(), "keyagent:person:login", person=person, lease=lease.id, heads=known
+                    clock.now(), "keyagent:person:login", person=person, lease=lease.id, heads=known, **on_device
                 )
             self._epochs[person] = epochs
         self._tell()
@@ -137,13 +166,13 @@ class Agent:
         """Tell whose lease a token is, and put off its idle end."""
         with self._lock:
             lease = self._leases.use(token, caller, time.monotonic())
-        return {"lease": lease.id, "person": lease.person, "kind": lease.kind}
+        return {"lease": lease.id, "person": lease.person, "kind": lease.kind, "device": lease.device}
 
     def peek(self, caller: Caller, token: str) -> dict[str, Any]:
         """Tell whose lease a token is and leave its idle end as it is: a page that is merely open is not used."""
         with self._lock:
             lease = self._leases.find(token, caller, time.monotonic())
-        return {"lease": lease.id, "person": lease.person, "kind": lease.kind}
+        return {"lease": lease.id, "person": lease.person, "kind": lease.kind, "device": lease.device}
 
     def job(self, caller: Caller) -> dict[str, Any]:
         """Give out a lease for the appliance's own work on notes, while somebody is logged in."""
@@ -238,23 +267,9 @@ class Agent:
             with self._lock:
                 self._epochs = {}
                 self._leases.end_all()
+                self._halves.forget_all()
+                self._devices.forget_all()
             self._tell()
-
-    def _wait(self, person: str) -> float:
-        with self._lock:
-            return self._guesses.wait(person, time.monotonic())
-
-    def _open_slot(self, person: str, passphrase: str) -> Identity:
-        try:
-            identity = unlock_slot(self._paths, person, passphrase_bytes(passphrase))
-        except Refused:
-            with self._lock:
-                self._guesses.wrong(person, time.monotonic())
-            self._log.append(clock.now(), "keyagent:person:refused", person=person[:64])
-            raise
-        with self._lock:
-            self._guesses.right(person)
-        return identity
 
     def _open_epochs(self, person: str, identity: Identity) -> list[OpenEpoch]:
         try:
@@ -322,6 +337,11 @@ class Agent:
     def _refuse(self, lease: Lease | None, reason: str, **read: Any) -> None:
         known = {"person": lease.person, "lease": lease.id} if lease is not None else {"lease": ""}
         self._log.append(clock.now(), "keyagent:lease:refused", **known, reason=reason, **read)
+
+    def _after_end(self) -> None:
+        """Tell who watches that sessions ended, and lock when the last one did."""
+        self._tell()
+        self.sweep()
 
     def _tell(self) -> None:
         with self.changed:

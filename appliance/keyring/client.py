@@ -7,7 +7,7 @@ import queue
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,12 @@ KEPT = 8
 
 @dataclass(frozen=True, slots=True)
 class LeaseInfo:
-    """Whose lease a token is."""
+    """Whose lease a token is; ``device`` is where it is good, empty for the box itself."""
 
     lease: str
     person: str
     kind: str
+    device: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,15 @@ class Opened(LeaseInfo):
     rolled_back: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """The claimed browser of a device: its secret as it showed it and the one it gets next, 64 hex digits each."""
+
+    device: str
+    shown: str = field(repr=False)
+    fresh: str = field(repr=False)
+
+
 class AgentClient:
     """Talks to the key agent; safe to share between threads."""
 
@@ -51,17 +61,27 @@ class AgentClient:
         """Return whether the archive is locked."""
         return bool(self._call("status")["locked"])
 
-    def login(self, person: str, passphrase: str, seen: tuple[int, str] | None = None) -> tuple[str, Opened]:
+    def login(
+        self,
+        person: str,
+        passphrase: str,
+        seen: tuple[int, str] | None = None,
+        browser: Browser | None = None,
+    ) -> tuple[str, Opened]:
         """Open a person's slot; return the token of the new lease. :class:`Refused` for a wrong passphrase.
 
-        ``seen`` is the audit head that this person's browser remembers. The token is good for this process only.
+        ``seen`` is the audit head that this person's browser remembers, ``browser`` the claimed one of the device
+        where the person is. The token is good for this process only.
         """
-        remembered = {"seen": f"{seen[0]}:{seen[1]}"} if seen else {}
-        answer = self._call("login", person=person, passphrase=passphrase, **remembered)
+        more = {"seen": f"{seen[0]}:{seen[1]}"} if seen else {}
+        if browser is not None:
+            more |= {"device": browser.device, "shown": browser.shown, "fresh": browser.fresh}
+        answer = self._call("login", person=person, passphrase=passphrase, **more)
         head = answer["audit_head"]
         opened = Opened(
-            answer["lease"], answer["person"], "person", (int(head["seq"]), str(head["hash"])), answer["rolled_back"]
-        )
+            answer["lease"], answer["person"], "person", browser.device if browser else "",
+            (int(head["seq"]), str(head["hash"])), answer["rolled_back"],
+        )  # fmt: skip
         return answer["token"], opened
 
     def logout(self, token: str) -> None:
@@ -96,6 +116,35 @@ class AgentClient:
         texts = [base64.b64encode(header).decode("ascii") for header in headers]
         answer = self._call("unwrap", token=token, purpose=purpose, study=study, headers=texts)
         return [base64.b64decode(key) for key in answer["keys"]]
+
+    def device(self, act: str, device: str, person: str, token: str = "", reason: str = "") -> None:
+        """Have it written down what becomes of a device, before it does; ``token`` is that of who does it."""
+        more = {name: said for name, said in (("token", token), ("reason", reason)) if said}
+        self._call("device", act=act, device=device, person=person, **more)
+
+    def end_device(self, device: str, person: str) -> None:
+        """End every session on a device; with ``person``, take that person's half of a slot from it."""
+        self._call("end_device", device=device, person=person)
+
+    def needs_half(self, person: str) -> bool:
+        """Return whether somebody's slot needs the half that a claimed browser holds."""
+        return bool(self._call("half", person=person)["needed"])
+
+    def recover(self, paper: str) -> str:
+        """Return a token for devices alone in exchange for the paper key; :class:`Refused` for any other text."""
+        return str(self._call("recover", paper=paper)["token"])
+
+    def approve(self, token: str) -> str:
+        """Return a short code with which a further browser of the person behind ``token`` can be claimed."""
+        return str(self._call("approve", token=token)["code"])
+
+    def claim(self, person: str, passphrase: str, code: str, device: str, fresh: str) -> None:
+        """Let the browser with the secret ``fresh`` hold a person's half; :class:`Refused` for a wrong code."""
+        self._call("claim", person=person, passphrase=passphrase, code=code, device=device, fresh=fresh)
+
+    def shorten(self, token: str, passphrase: str, password: str, shown: str) -> None:
+        """Replace a passphrase by a shorter password and the half that the browser with ``shown`` holds."""
+        self._call("shorten", token=token, passphrase=passphrase, password=password, shown=shown)
 
     def lock(self) -> None:
         """Lock the archive now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -64,7 +65,8 @@ def key_lock(paths: StatePaths) -> Iterator[None]:
             raise EnvironmentProblem("Keys are being changed by another command.", "Wait until it ends.") from error
         for place in (paths.keys, paths.slots):
             for left in place.glob(f"{DRAFT}*"):
-                left.unlink(missing_ok=True)
+                with contextlib.suppress(PermissionError):  # The key agent changes slots alone.
+                    left.unlink(missing_ok=True)
         yield
     finally:
         os.close(directory)

@@ -24,6 +24,7 @@ PURPOSES: dict[str, Kind] = {
 PERSON_PURPOSES = frozenset({"view", "retrieve"})
 JOB_PURPOSES = frozenset({"settle", "rebuild", "index"})
 TICKET_PURPOSES = frozenset({"view"})
+RECOVERY_SECONDS = 900.0
 REMEMBERED = 256
 
 
@@ -39,6 +40,7 @@ class Caller:
 class Lease:
     """The right of one caller: a person who logged in, a ticket that one issued, or the appliance's own work.
 
+    ``device`` is where the person logged in, an id, empty for the box itself; the lease is good there alone.
     ``scope`` holds the opaque keys of the studies it reaches, ``None`` for all of them. A lease on notes reaches no
     study, whatever its scope.
     """
@@ -51,6 +53,7 @@ class Lease:
     idle_ends: float
     caller: Caller
     scope: frozenset[str] | None = None
+    device: str = ""
 
     def objection(self, purpose: str, study: str) -> str:
         """Return why this lease does not cover a read, empty when it does."""
@@ -81,10 +84,10 @@ class LeaseTable:
         self._leases: dict[bytes, Lease] = {}
         self._ended: OrderedDict[bytes, Lease] = OrderedDict()
 
-    def open_person(self, person: str, caller: Caller, now: float) -> tuple[str, Lease]:
+    def open_person(self, person: str, caller: Caller, now: float, device: str = "") -> tuple[str, Lease]:
         """Open a lease on all studies for somebody whose slot was just opened; return its token."""
         ends, idle_ends = now + self._longest, now + self._idle
-        return self._open(Lease(_name(), person, "person", PERSON_PURPOSES, ends, idle_ends, caller))
+        return self._open(Lease(_name(), person, "person", PERSON_PURPOSES, ends, idle_ends, caller, device=device))
 
     def open_ticket(self, issuer: Lease, studies: Iterable[str], now: float) -> tuple[str, Lease]:
         """Open a lease on some studies, to view only, in the name of the person who issues it.
@@ -94,8 +97,9 @@ class LeaseTable:
         if issuer.kind != "person" or issuer.scope is not None:
             raise Refused("This session may issue no ticket.", "Ask the owner of the box.")
         scope = frozenset(studies)
+        ends, device = issuer.ends, issuer.device
         return self._open(
-            Lease(_name(), issuer.person, "ticket", TICKET_PURPOSES, issuer.ends, issuer.ends, issuer.caller, scope)
+            Lease(_name(), issuer.person, "ticket", TICKET_PURPOSES, ends, ends, issuer.caller, scope, device)
         )
 
     def open_job(self, caller: Caller, now: float) -> tuple[str, Lease]:
@@ -104,6 +108,11 @@ class LeaseTable:
             raise Refused("Nobody is logged in.", "Log in first.")
         ends = now + self._longest
         return self._open(Lease(_name(), "", "job", JOB_PURPOSES, ends, ends, caller, frozenset()))
+
+    def open_recovery(self, caller: Caller, now: float) -> tuple[str, Lease]:
+        """Open a lease for whoever showed the paper key: it reads nothing, and lets a device in or out for a while."""
+        ends = now + RECOVERY_SECONDS
+        return self._open(Lease(_name(), "", "recovery", frozenset(), ends, ends, caller, frozenset()))
 
     def use(self, token: str, caller: Caller, now: float) -> Lease:
         """Return the lease of ``token``; a person's use of it puts off its idle end."""
@@ -138,6 +147,18 @@ class LeaseTable:
             return None
         self._drop(_digest(token))
         return lease
+
+    def end_device(self, device: str) -> list[Lease]:
+        """End every lease that was opened on a device; return them."""
+        found = {digest: lease for digest, lease in self._leases.items() if lease.device == device}
+        for digest in found:
+            self._drop(digest)
+        return list(found.values())
+
+    def has(self, person: str, now: float) -> bool:
+        """Return whether somebody's own lease lives."""
+        self.expire(now)
+        return any(lease.kind == "person" and lease.person == person for lease in self._leases.values())
 
     def withdraw(self, token: str) -> None:
         """Forget a lease that was opened and never given out."""

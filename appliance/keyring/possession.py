@@ -1,7 +1,8 @@
 """The half of a slot's key that a person's devices hold: one random P, wrapped once for each device.
 
-Beside the slot lies one file of wraps, JSON: version, the person's id, and under each device's id its kind and the
-wrap, with a checksum that tells a broken disk from a device that is unknown or was revoked. ``browser`` is a claimed
+Beside the slot lies one file of wraps, JSON: version, the person's id, and under each device's id its kind, the wrap
+and, from a renewal until the device shows its fresh secret, the next wrap: an answer that was lost on the way locks
+nobody out. A checksum tells a broken disk from a device that is unknown or was revoked. ``browser`` is a claimed
 browser's secret, ``passkey`` the output of a passkey's PRF; both have 32 bytes. The file alone is worth nothing: a
 stolen box has neither the passphrase nor a device.
 """
@@ -14,7 +15,7 @@ import json
 import re
 import secrets
 from base64 import b64decode, b64encode
-from typing import Any
+from typing import Any, NamedTuple
 
 from appliance.errors import BadInput, Damaged, Refused
 from appliance.keyring.disk import remove_key_file, write_key_file
@@ -28,7 +29,14 @@ LARGEST_FILE = 64 * 1024
 
 _DEVICE = re.compile(r"[0-9a-f]{16}")
 
-_Wraps = dict[str, tuple[str, bytes]]
+
+class _Wrap(NamedTuple):
+    kind: str
+    wrap: bytes
+    following: bytes = b""
+
+
+_Wraps = dict[str, _Wrap]
 
 
 def new_half() -> bytes:
@@ -46,17 +54,31 @@ def add_wrap(paths: StatePaths, person: str, device: str, kind: str, half: bytes
     wraps = _read(paths, person)
     if device not in wraps and len(wraps) >= MOST_DEVICES:
         raise BadInput(f"A person has {MOST_DEVICES} devices at most.", "Remove one that is not used any more.")
-    wraps[device] = (kind, wrap_half(half, secret, _context(person, device, kind)))
+    wraps[device] = _Wrap(kind, wrap_half(half, secret, _context(person, device, kind)))
+    _write(paths, person, wraps)
+
+
+def renew_wrap(paths: StatePaths, person: str, device: str, half: bytes, shown: bytes, fresh: bytes) -> None:
+    """Let a device that showed one secret hold ``half`` under a fresh one, too; any other it had is worth nothing now.
+
+    Raises :class:`Refused` as :func:`open_wrap`.
+    """
+    wraps = _read(paths, person)
+    known, context = _known(wraps, device), _context(person, device, _known(wraps, device).kind)
+    kept = next((wrap for wrap in (known.wrap, known.following) if wrap and _opens(wrap, shown, context)), None)
+    if kept is None:
+        raise _not_own()
+    wraps[device] = _Wrap(known.kind, kept, wrap_half(half, fresh, context))
     _write(paths, person, wraps)
 
 
 def open_wrap(paths: StatePaths, person: str, device: str, secret: bytes) -> bytes:
     """Return P as one device holds it; :class:`Refused` for a device that is unknown, revoked or has another secret."""
-    found = _read(paths, person).get(device)
-    if found is None:
-        raise Refused("This device is not one of the person's own.", "Claim the device.")
-    kind, wrapped = found
-    return open_half(wrapped, secret, _context(person, device, kind))
+    known = _known(_read(paths, person), device)
+    context = _context(person, device, known.kind)
+    if known.following and _opens(known.following, secret, context):
+        return open_half(known.following, secret, context)
+    return open_half(known.wrap, secret, context)
 
 
 def revoke_wrap(paths: StatePaths, person: str, device: str) -> None:
@@ -71,7 +93,26 @@ def revoke_wrap(paths: StatePaths, person: str, device: str) -> None:
 
 def devices(paths: StatePaths, person: str) -> dict[str, str]:
     """Return the kind of every device that holds P, by the device's id."""
-    return {device: kind for device, (kind, _) in _read(paths, person).items()}
+    return {device: known.kind for device, known in _read(paths, person).items()}
+
+
+def _known(wraps: _Wraps, device: str) -> _Wrap:
+    found = wraps.get(device)
+    if found is None:
+        raise _not_own()
+    return found
+
+
+def _not_own() -> Refused:
+    return Refused("This device is not one of the person's own.", "Claim the device.")
+
+
+def _opens(wrap: bytes, secret: bytes, context: bytes) -> bool:
+    try:
+        open_half(wrap, secret, context)
+    except Refused:
+        return False
+    return True
 
 
 def _context(person: str, device: str, kind: str) -> bytes:
@@ -92,10 +133,13 @@ def _read(paths: StatePaths, person: str) -> _Wraps:
         body = json.loads(raw)
         if body["version"] != VERSION or body["person"] != person:
             raise malformed
-        wraps = {d: (str(w["kind"]), b64decode(w["wrap"], validate=True)) for d, w in body["devices"].items()}
+        wraps = {
+            d: _Wrap(str(w["kind"]), b64decode(w["wrap"], validate=True), b64decode(w.get("next", ""), validate=True))
+            for d, w in body["devices"].items()
+        }
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
         raise malformed from error
-    if not all(_DEVICE.fullmatch(device) and kind in DEVICE_KINDS for device, (kind, _) in wraps.items()):
+    if not all(_DEVICE.fullmatch(device) and kind in DEVICE_KINDS for device, (kind, *_) in wraps.items()):
         raise malformed
     if _render(person, wraps) != raw:
         raise malformed
@@ -107,7 +151,11 @@ def _write(paths: StatePaths, person: str, wraps: _Wraps) -> None:
 
 
 def _render(person: str, wraps: _Wraps) -> bytes:
-    listed = {d: {"kind": kind, "wrap": b64encode(wrapped).decode("ascii")} for d, (kind, wrapped) in wraps.items()}
+    listed = {
+        d: {"kind": known.kind, "wrap": b64encode(known.wrap).decode("ascii")}
+        | ({"next": b64encode(known.following).decode("ascii")} if known.following else {})
+        for d, known in wraps.items()
+    }
     body: dict[str, Any] = {"version": VERSION, "person": person, "devices": listed}
     body["sha256"] = hashlib.sha256(_canonical(body)).hexdigest()
     return _canonical(body) + b"\n"

@@ -1,1 +1,1 @@
-"""The box's network as data: what is wanted, and the texts that say so to WireGuard, nftables and phones."""
+"""The network as data: what is wanted, and the texts that programs and phones read. No IO."""

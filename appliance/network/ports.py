@@ -1,14 +1,24 @@
-"""The table of ports: nothing else is ever opened."""
+"""The table of ports: nothing of the box listens elsewhere, and netd opens no other."""
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Literal
 
-WIREGUARD: Final = 51820  # UDP, from anywhere; the number can be set
-PAGES: Final = (80, 443)  # TCP, in the tunnel
-NARROW_PAGES: Final = (80,)  # TCP, for a peer that may see the recovery page or the wizard alone
-QUERY: Final = 11113  # TCP, in the tunnel and from confirmed senders
-DICOM: Final = 11112  # TCP, from confirmed senders on the practice's network
 
-LOWEST_WIREGUARD: Final = 1024
-HIGHEST: Final = 65535
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One port of the box: its number, its protocol, from where it may be reached."""
+
+    number: int
+    protocol: Literal["tcp", "udp"]
+    reached_from: Literal["anywhere", "tunnel", "senders"]
+
+
+WIREGUARD = Port(51820, "udp", "anywhere")  # the number alone may be set otherwise: NEGATO_WIREGUARD_PORT
+HTTP = Port(80, "tcp", "tunnel")
+HTTPS = Port(443, "tcp", "tunnel")
+DICOM = Port(11112, "tcp", "senders")
+QUERY = Port(11113, "tcp", "senders")
+
+TABLE = (WIREGUARD, HTTP, HTTPS, DICOM, QUERY)

@@ -15,8 +15,9 @@ from sqlmodel import Session
 from appliance.errors import Damaged
 from appliance.people.models import Content, SystemTable
 
-# PRAGMA user_version of a file whose content has a digest; older ones get theirs at the next change.
+# PRAGMA user_version: 0 had no digest (it comes with the next change), 1 had people alone, 2 has devices and senders.
 SEALED = 1
+VERSION = 2
 
 
 def write_digest(session: Session) -> None:
@@ -26,7 +27,7 @@ def write_digest(session: Session) -> None:
     kept.sha256 = _digest(session)
     session.add(kept)
     session.flush()
-    session.execute(text(f"PRAGMA user_version = {SEALED}"))
+    session.execute(text(f"PRAGMA user_version = {VERSION}"))
 
 
 def check_digest(session: Session) -> None:
@@ -45,10 +46,14 @@ def _damaged() -> Damaged:
 
 
 def _digest(session: Session) -> str:
-    """Digest the rows themselves: SQLite would take a primary key from its index where it may."""
+    """Digest the rows themselves: SQLite would take a primary key from its index where it may.
+
+    Of a table without rows nothing is said, so that a later version may add tables to a file.
+    """
     rows = {
         name: [list(row) for row in session.execute(text(f"SELECT * FROM {name} NOT INDEXED ORDER BY rowid"))]  # noqa: S608
         for name in sorted(SystemTable.metadata.tables)
         if name != Content.__tablename__
     }
-    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode("ascii")).hexdigest()
+    said = {name: found for name, found in rows.items() if found}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode("ascii")).hexdigest()

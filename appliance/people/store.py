@@ -1,22 +1,18 @@
-"""The keeper of system.db."""
+"""The people in system.db."""
 
 from __future__ import annotations
 
 import secrets
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import event, inspect
-from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import Session, create_engine, select
+from sqlmodel import Session, select
 
 from appliance.clock import stamp
-from appliance.errors import BadInput, Damaged, EnvironmentProblem, NegatoError, NotFound, StorageFull
-from appliance.people.digest import check_digest, write_digest
-from appliance.people.models import Person, SystemTable
+from appliance.errors import BadInput, NotFound
+from appliance.people.file import SystemFile
+from appliance.people.models import Person
 from appliance.people.roles import reads
 
 LONGEST_NAME = 64
@@ -25,22 +21,12 @@ LONGEST_NAME = 64
 class People:
     """People of one appliance. The file is not touched before the first question."""
 
-    def __init__(self, path: Path) -> None:
-        self._engine = create_engine(f"sqlite:///{path}", hide_parameters=True)
-        self._migrated = False
-
-        @event.listens_for(self._engine, "connect")
-        def _durable(connection: object, _record: object) -> None:
-            # A rollback journal: damage to a write-ahead log would show an older list instead of an error.
-            connection.execute("PRAGMA journal_mode=DELETE")  # type: ignore[attr-defined]  # a DB-API connection
-            connection.execute("PRAGMA synchronous=EXTRA")  # type: ignore[attr-defined]
+    def __init__(self, place: Path | SystemFile) -> None:
+        self._file = place if isinstance(place, SystemFile) else SystemFile(place)
 
     def create(self) -> None:
         """Make the tables of a new appliance."""
-        SystemTable.metadata.create_all(self._engine)
-        with Session(self._engine) as session:
-            write_digest(session)
-            session.commit()
+        self._file.create()
 
     def add(
         self, name: str, role: str, moment: datetime, *, sees_images: bool = False, person: str | None = None
@@ -54,53 +40,50 @@ class People:
         added = Person(
             id=person or new_id(), name=tidy(name), role=role, created=stamp(moment), sees_images=sees_images
         )
-        with self._session() as session:
+        with self._file.writing() as session:
             self._free(session, added.name)
             session.add(added)
-            _commit(session)
         return added
 
     def require_free(self, name: str) -> None:
         """Raise :class:`BadInput` unless somebody can be added under ``name``."""
-        with self._session() as session:
+        with self._file.reading() as session:
             self._free(session, tidy(name))
 
     def everybody(self) -> list[Person]:
         """Return all who have not left, by the time they were added."""
-        with self._session() as session:
+        with self._file.reading() as session:
             here = select(Person).where(Person.left_at == "").order_by(Person.created, Person.id)
             return list(session.exec(here))
 
     def by_name(self, name: str) -> Person | None:
         """Return the person who logs in under ``name``, upper and lower case alike, unless she has left."""
-        with self._session() as session:
+        with self._file.reading() as session:
             return self._named(session, name)
 
     def by_id(self, person: str) -> Person | None:
         """Return the person with this id, also one who has left."""
-        with self._session() as session:
+        with self._file.reading() as session:
             return session.get(Person, person)
 
     def change_role(self, person: str, role: str, sees_images: bool) -> None:
         """Write down another role or grant; harmless when it is the same. Errors as :meth:`add`."""
         reads(role, sees_images)
-        with self._session() as session:
+        with self._file.writing() as session:
             found = self._get(session, person)
             found.role, found.sees_images = role, sees_images
             session.add(found)
-            _commit(session)
 
     def leave(self, person: str, moment: datetime) -> None:
         """Write down that somebody has left; harmless when that was done."""
-        with self._session() as session:
+        with self._file.writing() as session:
             found = self._get(session, person)
             found.left_at = found.left_at or stamp(moment)
             session.add(found)
-            _commit(session)
 
     def close(self) -> None:
         """Release the file."""
-        self._engine.dispose()
+        self._file.close()
 
     def _free(self, session: Session, name: str) -> None:
         if self._named(session, name) is not None:
@@ -116,42 +99,6 @@ class People:
         if found is None:
             raise NotFound("This person is not known.", "See: appliance user list")
         return found
-
-    def _migrate(self) -> None:
-        """Add the tables that an archive of an earlier version lacks, once; a list that is not there is not made."""
-        if self._migrated:
-            return
-        with self._engine.begin() as connection:
-            if inspect(connection).has_table(str(Person.__tablename__)):
-                SystemTable.metadata.create_all(connection)
-        self._migrated = True
-
-    @contextmanager
-    def _session(self) -> Iterator[Session]:
-        """Hand out a session on a list that is as it was written."""
-        try:
-            self._migrate()
-            with Session(self._engine, expire_on_commit=False) as session:
-                check_digest(session)
-                yield session
-        except (SQLAlchemyError, ValueError, TypeError) as error:
-            raise _verdict(str(error)) from None
-
-
-def _commit(session: Session) -> None:
-    write_digest(session)
-    session.commit()
-
-
-def _verdict(text: str) -> NegatoError:
-    if "is full" in text:
-        return StorageFull("There is no room for the list of people (system.db).", "Free space on the disk.")
-    if any(sign in text for sign in ("unable to open", "readonly", "I/O", "is locked")):
-        return EnvironmentProblem(
-            "The list of people (system.db) cannot be opened or written.",
-            "Check the state directory's rights and disk.",
-        )
-    return Damaged("The list of people (system.db) cannot be read.", "Restore it from a backup.")
 
 
 def new_id() -> str:

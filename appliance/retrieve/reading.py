@@ -22,11 +22,12 @@ VIEW_SECONDS = 900.0
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads: the token of the lease, the lease's id, the person's id."""
+    """Who reads: the token of the lease, the lease's id, the person's id, the device's (empty for the box itself)."""
 
     token: str
     lease: str
     person: str
+    device: str = ""
 
 
 # What an edge asks to learn who reads: a coroutine function over the edge's own request.

@@ -115,6 +115,8 @@ def _keys(paths: StatePaths) -> Iterator[Finding]:
                 yield finding("key-damaged", _name(paths, recipient))
             yield from _sealed_key(paths, identity)
     yield from _sealed_key(paths, paths.index_key)
+    if paths.paper_recipient.exists() and not is_as_written(paths, paths.paper_recipient):
+        yield finding("key-damaged", _name(paths, paths.paper_recipient))
     slots = sorted(paths.slots.glob("*.json"))
     if not slots:
         yield finding("key-missing", _name(paths, paths.slots))

@@ -15,6 +15,7 @@ from datetime import datetime
 from functools import partial
 
 from appliance.errors import Damaged, Refused
+from appliance.keyring.disk import write_key_file
 from appliance.keyring.epochs import make_epoch, remove_epoch, seal_key_file
 from appliance.keyring.public import KINDS, epoch_numbers
 from appliance.keyring.readers import Reader
@@ -165,7 +166,7 @@ class KeyChanges:
         if entry.epoch:
             steps.append((f"epoch {entry.epoch}", lambda: self._make_epoch(entry, paper)))
         if entry.act == "paper":
-            steps += self._papers(entry)
+            steps += [*self._papers(entry), ("the box's own keys", lambda: self._seal_box_keys(entry))]
         elif entry.act != "rotate":
             kinds = reads(entry.role, entry.sees_images) if entry.act == "change" else ()
             steps += self._seals(entry, kinds)
@@ -214,6 +215,13 @@ class KeyChanges:
             if number != entry.epoch
             for kind in KINDS
         ]
+
+    def _seal_box_keys(self, entry: Entry) -> None:
+        """Seal what the box itself holds to the new paper key, and leave its recipient for what it comes to hold."""
+        paper, kept = self._open([entry.epoch])[entry.epoch, "notes"].paper, self._paths.sealed_wireguard_key
+        if self._paths.wireguard_key.exists() and kept.exists():
+            write_key_file(kept, seal(self._paths.wireguard_key.read_bytes(), [paper]))
+        write_summed(self._paths, [NewKeyFile(self._paths.paper_recipient, f"{paper}\n".encode("ascii"))])
 
     def _seal_step(
         self, number: int, kind: Kind, entry: Entry, may: bool, joining: Reader | None

@@ -35,6 +35,17 @@ REMARKS = (
     "les étapes 2 et 3 par « appliance open --identity ». / If the key is illegible the words replace it with our own "
     'program: type them into paper.txt and begin steps 2 and 3 with "appliance open --identity".',
 )
+TUNNEL = "Tunnel de secours / Emergency tunnel (WireGuard)"
+TUNNEL_PURPOSE = (
+    "Si tous les téléphones sont perdus, il mène à la page de secours de la boîte, et à rien d'autre.",
+    "If every phone is lost, it leads to the box's recovery page, and to nothing else.",
+)
+TUNNEL_STEPS = (
+    "Sur le nouveau téléphone, scannez ce code dans WireGuard / Scan this code in WireGuard on the new phone",
+    "Activez le tunnel, ouvrez la page / Turn the tunnel on, open the page",
+    "Donnez la clé papier ; la page admet le téléphone et met les autres dehors / "
+    "Give the paper key; the page lets the phone in and puts others out",
+)
 WORDS_A_LINE = 6
 
 
@@ -47,18 +58,43 @@ class Kit:
     french: tuple[str, ...]
     english: tuple[str, ...]
     qr: tuple[tuple[bool, ...], ...]
+    tunnel: str = ""
+    tunnel_qr: tuple[tuple[bool, ...], ...] = ()
 
 
-def make_kit(paper: Identity, moment: datetime) -> Kit:
-    """Return the contents of the sheet for one paper key; ``qr`` is rows of modules, quiet zone of 4 included."""
+def make_kit(paper: Identity, moment: datetime, tunnel: str = "") -> Kit:
+    """Return the contents of the sheet for one paper key; ``qr`` is rows of modules, quiet zone of 4 included.
+
+    ``tunnel`` is the text of the emergency tunnel for the WireGuard app, empty when the box had no endpoint yet.
+    """
     secret = paper.reveal()
     return Kit(
         date=moment.date().isoformat(),
         identity=secret,
         french=tuple(to_words(paper.reveal_bytes(), "french").split()),
         english=tuple(to_words(paper.reveal_bytes(), "english").split()),
-        qr=tuple(tuple(map(bool, row)) for row in segno.make(secret, error="m", micro=False).matrix_iter(border=4)),
+        qr=modules(secret),
+        tunnel=tunnel,
+        tunnel_qr=modules(tunnel) if tunnel else (),
     )
+
+
+def tunnel_page(tunnel: str, moment: datetime) -> bytes:
+    """Return the page of the emergency tunnel alone as UTF-8 text, for a sheet that was printed before."""
+    return (
+        "\n\n".join([f"{TITLE}\n{moment.date().isoformat()}", *_tunnel_parts(tunnel, modules(tunnel))]) + "\n"
+    ).encode()
+
+
+def modules(text: str) -> tuple[tuple[bool, ...], ...]:
+    """Return a text as a QR code of level M, rows of modules, quiet zone of 4 included."""
+    code = segno.make(text, error="m", micro=False, boost_error=False)
+    return tuple(tuple(map(bool, row)) for row in code.matrix_iter(border=4))
+
+
+def _tunnel_parts(tunnel: str, code: tuple[tuple[bool, ...], ...]) -> list[str]:
+    steps = [f"  {number}. {step}" for number, step in enumerate(TUNNEL_STEPS, 1)]
+    return [TUNNEL, "\n".join(TUNNEL_PURPOSE), _half_blocks(code), tunnel.strip(), "\n".join(steps)]
 
 
 def as_text(kit: Kit) -> bytes:
@@ -78,6 +114,8 @@ def as_text(kit: Kit) -> bytes:
         f"{OPENING} :",
         "\n".join([*steps, *(f"  {remark}" for remark in REMARKS)]),
     ]
+    if kit.tunnel:
+        parts += _tunnel_parts(kit.tunnel, kit.tunnel_qr)
     return ("\n\n".join(parts) + "\n").encode()
 
 

@@ -6,6 +6,8 @@ and all text can be selected and copied. The QR code is drawn as rectangles, sha
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from fpdf import FPDF
 
 from appliance.upkeep import recovery_kit as sheet
@@ -14,6 +16,7 @@ from appliance.upkeep.recovery_kit import Kit
 MARGIN = 18.0  # All lengths are millimetres.
 LINE = 5.0
 QR_SIZE = 56.0
+TUNNEL_QR_SIZE = 110.0
 
 
 def as_pdf(kit: Kit) -> bytes:
@@ -36,14 +39,43 @@ def as_pdf(kit: Kit) -> bytes:
         _heading(page, title)
         _words(page, words)
     _heading(page, sheet.QR)
-    _qr(page, kit.qr)
+    _qr(page, kit.qr, QR_SIZE)
     _heading(page, sheet.OPENING)
     for number, step in enumerate(sheet.STEPS, 1):
         _line(page, f"{number}. {step}", "courier" if step.startswith("age ") else "helvetica", 10)
     page.ln(1.5)
     for text in sheet.REMARKS:
         _paragraph(page, text)
+    if kit.tunnel:
+        _tunnel(page, kit.tunnel, kit.tunnel_qr)
     return bytes(page.output())
+
+
+def tunnel_as_pdf(tunnel: str, moment: datetime) -> bytes:
+    """Return the page of the emergency tunnel alone, for a sheet that was printed before."""
+    page = FPDF(format="A4", unit="mm")
+    page.set_title("Négatoscope - tunnel de secours / emergency tunnel")
+    page.set_margin(MARGIN)
+    page.set_auto_page_break(False)
+    _tunnel(page, tunnel, sheet.modules(tunnel))
+    page.ln(2)
+    _line(page, moment.date().isoformat(), "helvetica", 10)
+    return bytes(page.output())
+
+
+def _tunnel(page: FPDF, tunnel: str, modules: tuple[tuple[bool, ...], ...]) -> None:
+    page.add_page()
+    _line(page, sheet.TITLE, "helvetica", 14, bold=True, height=8)
+    _heading(page, sheet.TUNNEL)
+    for text in sheet.TUNNEL_PURPOSE:
+        _paragraph(page, text)
+    page.ln(2)
+    _qr(page, modules, TUNNEL_QR_SIZE)
+    for line in tunnel.strip().splitlines():
+        _line(page, line, "courier", 9, height=4)
+    page.ln(2)
+    for number, step in enumerate(sheet.TUNNEL_STEPS, 1):
+        _paragraph(page, f"{number}. {step}")
 
 
 def _heading(page: FPDF, text: str) -> None:
@@ -76,9 +108,9 @@ def _words(page: FPDF, words: tuple[str, ...]) -> None:
         )  # fmt: skip
 
 
-def _qr(page: FPDF, modules: tuple[tuple[bool, ...], ...]) -> None:
-    side = QR_SIZE / len(modules)
-    left, top = (page.w - QR_SIZE) / 2, page.get_y()
+def _qr(page: FPDF, modules: tuple[tuple[bool, ...], ...], size: float) -> None:
+    side = size / len(modules)
+    left, top = (page.w - size) / 2, page.get_y()
     page.set_fill_color(0)
     for y, row in enumerate(modules):
         x = 0
@@ -89,4 +121,4 @@ def _qr(page: FPDF, modules: tuple[tuple[bool, ...], ...]) -> None:
             if row[x]:
                 page.rect(left + x * side, top + y * side, run * side, side, style="F")
             x += run
-    page.set_y(top + QR_SIZE)
+    page.set_y(top + size)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from appliance.archive.files import make_shelves
 from appliance.errors import EnvironmentProblem
+from appliance.keyring.disk import write_key_file
 from appliance.keyring.epochs import make_epoch
 from appliance.keyring.public import current_epoch
 from appliance.keyring.readers import Reader
@@ -20,6 +21,7 @@ from appliance.paths import StatePaths
 from appliance.people.store import People
 from appliance.sealing.identities import Identity
 from appliance.sealing.slots import Argon2Params
+from appliance.sealing.tunnel_keys import new_private_key, public_key_of
 from appliance.sealing.words import passphrase_bytes, require_strong
 from appliance.sealing.writer import seal
 from appliance.upkeep.cli_log import record
@@ -61,8 +63,13 @@ def _fill(
     params: Argon2Params,
     moment: datetime,
 ) -> None:
-    for directory in (paths.slots, paths.audit):
+    for directory in (paths.slots, paths.audit, paths.box_keys):
         directory.mkdir(mode=0o750, parents=True)
+    paths.netd.mkdir(mode=0o700)
+    # netd would make it at its first start; the recovery sheet needs its public half now.
+    tunnel_key = new_private_key()
+    write_key_file(paths.wireguard_public, f"{public_key_of(tunnel_key)}\n".encode("ascii"), mode=0o600)
+    write_key_file(paths.wireguard_key, f"{tunnel_key}\n".encode("ascii"), mode=0o600)
     make_shelves(paths)
     people = People(paths.system_db)
     people.create()
@@ -73,7 +80,8 @@ def _fill(
     make_epoch(paths, 1, {"notes": readers, "images": readers}, paper.recipient())
     add_slot(paths, person.id, passphrase_bytes(passphrase), identity, params)
     index_key = seal(secrets.token_bytes(32), [current_epoch(paths).notes])
-    write_summed(paths, [NewKeyFile(paths.index_key, index_key)])
+    paper_recipient = NewKeyFile(paths.paper_recipient, f"{paper.recipient()}\n".encode("ascii"))
+    write_summed(paths, [paper_recipient, NewKeyFile(paths.index_key, index_key)])
     record(paths, moment, "cli:archive:init", by=person.id, argon2id=asdict(params))
     keep_kit(paper)
 

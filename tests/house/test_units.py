@@ -14,8 +14,13 @@ SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
 PROGRAM = "/opt/negatoscope/.venv/bin/appliance"
 WRITES = {
     "negatoscope-receiver.service": ["/var/lib/negatoscope/inbox"],
-    "negatoscope-keyagent.service": ["/var/lib/negatoscope/audit", "-/var/lib/negatoscope/alarm"],
+    "negatoscope-keyagent.service": [
+        "/var/lib/negatoscope/audit",
+        "-/var/lib/negatoscope/alarm",
+        "/var/lib/negatoscope/keys/slots",
+    ],
     "negatoscope-decoder.service": [],
+    "negatoscope-netd.service": ["/var/lib/negatoscope/netd", "-/var/lib/negatoscope/keys/box"],
     "negatoscope-web.service": ["/var/lib/negatoscope"],
 }
 
@@ -82,6 +87,18 @@ def test_the_pages_see_no_slot_and_change_no_key() -> None:
 def test_key_agent_and_decoder_have_no_network(service: str) -> None:
     assert values(service, "PrivateNetwork") == ["yes"]
     assert values(service, "RestrictAddressFamilies") == ["AF_UNIX"]
+
+
+def test_of_roots_rights_netd_has_the_network_alone_and_the_others_none() -> None:
+    for service in SERVICES:
+        rights = ["CAP_NET_ADMIN"] if service == "negatoscope-netd.service" else []
+        assert values(service, "CapabilityBoundingSet") == values(service, "AmbientCapabilities") == rights
+
+
+def test_netd_sees_no_image_no_slot_and_no_list_of_people() -> None:
+    hidden = values("negatoscope-netd.service", "InaccessiblePaths")
+    for name in ("inbox", "objects", "notes", "decisions", "keys/slots", "index.db", "system.db", "audit"):
+        assert f"-/var/lib/negatoscope/{name}" in hidden
 
 
 @pytest.mark.parametrize("service", SERVICES)

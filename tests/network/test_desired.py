@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
-from ipaddress import IPv4Network, ip_network
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, ip_network
 from typing import Any
 
 import pytest
@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.errors import BadInput
-from appliance.network import subnets
-from appliance.network.desired import DesiredNetwork, from_json, parse, to_json
+from appliance.network import line, subnets
+from appliance.network.desired import DesiredNetwork, from_json, to_json
 from tests.network.networks import EMPTY, NETWORK
 
 Harm = Callable[[dict[str, Any]], object]
@@ -60,14 +60,21 @@ def test_a_network_is_read_as_it_was_written(network: DesiredNetwork) -> None:
 def test_what_is_not_right_is_refused_and_named(name: str) -> None:
     body = copy.deepcopy(to_json(NETWORK))
     HARMS[name](body)
-    with pytest.raises(BadInput, match="not right"):
+    with pytest.raises(BadInput) as refused:
         from_json(body)
+    assert "reboot" not in str(refused.value) and "accept" not in str(refused.value), "what was given is never quoted"
 
 
-@pytest.mark.parametrize("raw", [b"", b"[]", b"null", b"{", b"[" * 100_000, b"x" * 300_000, b'"\xff"'])
-def test_bytes_that_hold_no_network_are_refused(raw: bytes) -> None:
+NO_MESSAGES = [
+    b"", b"\n", b"[]\n", b"null\n", b"{\n", b"{}", b"{}\n{}\n", b"[" * 100_000 + b"\n", b"x" * 300_000, b'"\xff"\n',
+    b'{"a":1,"a":2}\n', b'{"a":NaN}\n', b'{"a":' * 50 + b"1" + b"}" * 50 + b"\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("raw", NO_MESSAGES, ids=range(len(NO_MESSAGES)))
+def test_bytes_that_are_no_message_are_refused(raw: bytes) -> None:
     with pytest.raises(BadInput):
-        parse(raw)
+        line.decode(raw)
 
 
 JSON = st.recursive(
@@ -85,14 +92,15 @@ def test_whatever_stands_in_a_field_is_a_network_or_refused(changed: dict[str, A
         return
 
 
-@given(st.binary(min_size=7, max_size=64))
+@given(st.binary(min_size=subnets.RANDOM_BYTES, max_size=subnets.RANDOM_BYTES))
 def test_chosen_addresses_are_private_and_collide_with_nobody(random: bytes) -> None:
     taken = [IPv4Network("10.77.0.0/16"), IPv4Network("10.128.0.0/9")]
     try:
-        ipv4, ipv6 = subnets.pick(random, taken)
+        ipv4, ipv6 = subnets.pick_subnets(random, taken)
     except BadInput:
         return
-    assert not any(ipv4.network.overlaps(other) for other in taken)
-    assert ipv4.network.subnet_of(ip_network("10.0.0.0/8")) and ipv4.network.prefixlen == 24  # type: ignore[arg-type]
-    assert ipv6.network.subnet_of(ip_network("fd00::/8")) and ipv6.network.prefixlen == 64  # type: ignore[arg-type]
-    assert from_json(to_json(DesiredNetwork(ipv4, ipv6))) == DesiredNetwork(ipv4, ipv6)
+    assert not any(ipv4.overlaps(other) for other in (*taken, *subnets.COMMON))
+    assert ipv4.subnet_of(ip_network("10.0.0.0/8")) and ipv4.prefixlen == 24  # type: ignore[arg-type]
+    assert ipv6.subnet_of(ip_network("fd00::/8")) and ipv6.prefixlen == 64  # type: ignore[arg-type]
+    network = DesiredNetwork(ipv4=IPv4Interface((ipv4[1], 24)), ipv6=IPv6Interface((ipv6[1], 64)))
+    assert from_json(to_json(network)) == network

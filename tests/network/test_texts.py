@@ -9,24 +9,40 @@ import os
 import plistlib
 import shutil
 import subprocess
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 
 from appliance.errors import BadInput
-from appliance.network import mobileconfig, qr, ruleset, wireguard_text
-from appliance.network.wireguard_text import ClientTunnel
+from appliance.network.mobileconfig import ProfileTunnel, profile
+from appliance.network.qr import qr_png, qr_svg, qr_text
+from appliance.network.ruleset import ruleset
+from appliance.network.wireguard_config import ClientTunnel, client_config, server_config
 from tests.network.networks import EMPTY, NETWORK, key, peer
 
 GOLDEN = Path(__file__).with_name("golden")
-TUNNEL = ClientTunnel.of(peer(2), key("private 2"), NETWORK, key("server"), "praxis.example", 51820)
+
+
+def tunnel(endpoint: str) -> ClientTunnel:
+    device = peer(2)
+    return ClientTunnel(
+        private_key=key("private 2"),
+        addresses=(device.ipv4, device.ipv6),
+        server_public_key=key("server"),
+        preshared_key=device.preshared_key,
+        endpoint=endpoint,
+        allowed=(IPv4Address("10.77.31.1"), IPv6Address("fd12:3456:789a::1")),
+    )
+
+
+TUNNEL = tunnel("praxis.example:51820")
 TEXTS = {
-    "server.conf": wireguard_text.server(NETWORK, key("server private"), {peer(3).public_key: "[2001:db8::7]:5000"}),
-    "empty.conf": wireguard_text.server(EMPTY, key("server private")),
-    "client.conf": wireguard_text.client(TUNNEL),
-    "full.nft": ruleset.render(NETWORK),
-    "empty.nft": ruleset.render(EMPTY),
+    "server.conf": server_config(NETWORK, key("server private"), {peer(3).public_key: "[2001:db8::7]:5000"}),
+    "empty.conf": server_config(EMPTY, key("server private")),
+    "client.conf": client_config(TUNNEL),
+    "full.nft": ruleset(NETWORK.senders, NETWORK),
+    "empty.nft": ruleset((), None, keep_seen=False),
 }
 
 
@@ -51,17 +67,17 @@ def test_nft_itself_takes_the_ruleset(name: str) -> None:
     assert done.stdout.count("policy drop") == 2
 
 
-@pytest.mark.parametrize("host", ["praxis.example", "192.0.2.7", "2001:db8::7"])
-def test_a_camera_reads_the_very_text_from_the_picture(tmp_path: Path, host: str) -> None:
+@pytest.mark.parametrize("endpoint", ["praxis.example:51820", "192.0.2.7:51820", "[2001:db8::7]:51820"])
+def test_a_camera_reads_the_very_text_from_the_picture(tmp_path: Path, endpoint: str) -> None:
     zbarimg = shutil.which("zbarimg")
     assert zbarimg is not None, "apt-get install zbar-tools"
-    text = wireguard_text.client(ClientTunnel.of(peer(2), key("private 2"), NETWORK, key("server"), host, 51820))
-    (tmp_path / "code.png").write_bytes(qr.png(text))
+    text = client_config(tunnel(endpoint))
+    (tmp_path / "code.png").write_bytes(qr_png(text))
     done = subprocess.run(
         [zbarimg, "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", str(tmp_path / "code.png")], capture_output=True
     )
     assert done.stdout.decode().rstrip("\n") == text.rstrip("\n")
-    assert b"<svg" in qr.svg(text) and "█" in qr.terminal(text)
+    assert b"<svg" in qr_svg(text) and "█" in qr_text(text)
 
 
 def test_no_tunnel_of_ours_takes_a_devices_other_traffic() -> None:
@@ -71,17 +87,22 @@ def test_no_tunnel_of_ours_takes_a_devices_other_traffic() -> None:
 
 
 def test_an_apple_profile_carries_the_tunnel_and_stays_off_in_the_practices_wifi() -> None:
-    profile = plistlib.loads(
-        mobileconfig.render(TUNNEL, "Cabinet Dr Essai", UUID(int=1), UUID(int=2), wifi=["Cabinet", "Cabinet 5G"])
-    )
-    (vpn,) = profile["PayloadContent"]
+    at_home = ("Cabinet", "Cabinet 5G")
+    made = profile("Téléphone", key("public 2"), [ProfileTunnel("Dehors", TUNNEL, "outside", at_home)])
+    (vpn,) = plistlib.loads(made)["PayloadContent"]
     assert vpn["VendorConfig"]["WgQuickConfig"] == TEXTS["client.conf"]
     first, last = vpn["VPN"]["OnDemandRules"]
     assert first == {"Action": "Disconnect", "InterfaceTypeMatch": "WiFi", "SSIDMatch": ["Cabinet", "Cabinet 5G"]}
     assert last == {"Action": "Connect"}
 
 
-@pytest.mark.parametrize("host", ["", "a b", "x\nPostUp = reboot", "praxis.example\n", "-x", "[::1]", "a" * 300])
-def test_a_host_that_is_none_comes_into_no_text(host: str) -> None:
+NO_ENDPOINTS = [
+    "", "praxis.example", "a b:1", "x\nPostUp = reboot:1", "praxis.example:51820\n", "-x:1", "::1:1", "a.b:0",
+    "a.b:65536", "a" * 300 + ":1", "[fe80::1%eth0]:1", "1.2.3:1", "٣.example:1", "a.b:٣",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("endpoint", NO_ENDPOINTS)
+def test_an_endpoint_that_is_none_comes_into_no_text(endpoint: str) -> None:
     with pytest.raises(BadInput):
-        ClientTunnel.of(peer(2), key("private 2"), NETWORK, key("server"), host, 51820)
+        tunnel(endpoint)

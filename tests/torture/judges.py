@@ -26,6 +26,7 @@ from appliance.ingest.settle import Settler
 from appliance.keyring.epochs import open_key_file
 from appliance.keyring.public import current_epoch
 from appliance.keyring.sums import read_sums
+from appliance.netd.server_key import ServerKey
 from appliance.paths import StatePaths
 from appliance.people.store import People
 from appliance.sealing.header import read_header
@@ -71,7 +72,7 @@ class Judges:
             return self._same(lambda raw: str(Recipient.parse(raw.decode("ascii").strip())), whole)
         by_file = {
             "format": self._format, "people": self._people, "index": self._index, "audit": self._audit,
-            "sums": self._sums,
+            "sums": self._sums, "tunnel": self._tunnel,
         }  # fmt: skip
         return self._same(lambda raw: by_file[kind](path, raw), whole)
 
@@ -136,6 +137,15 @@ class Judges:
     def _sums(self, path: Path, raw: bytes) -> object:
         return read_sums(self._copied(path, raw))
 
+    def _tunnel(self, path: Path, raw: bytes) -> object:
+        paths = self._copied(path, raw)
+        for other in (self._paths.wireguard_key, self._paths.wireguard_public):
+            if other != path:
+                shutil.copy(other, paths.netd)
+        key = ServerKey(paths)
+        key.make_sure()
+        return key.private()
+
     def _format(self, path: Path, raw: bytes) -> None:
         check_layout(self._copied(path, raw))
 
@@ -187,7 +197,7 @@ def kind_of(name: Path) -> str:
     first, last = name.parts[0], name.name
     if first in ("objects", "inbox") and not last.endswith(".note.age"):
         return "object"
-    kinds = {"notes": "note", "inbox": "note", "decisions": "decision", "audit": "audit"}
+    kinds = {"netd": "tunnel", "notes": "note", "inbox": "note", "decisions": "decision", "audit": "audit"}
     single = {"FORMAT": "format", "system.db": "people", "index.lock": "empty"}
     if last.startswith("index.db"):
         return "index"

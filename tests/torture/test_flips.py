@@ -38,7 +38,7 @@ SEED = 20261126
 # How often each kind is hit, in parts of 100: the archive's truth most of all.
 SHARES = {
     "object": 25, "note": 20, "decision": 10, "epoch": 10, "slot": 8,
-    "recipient": 5, "people": 6, "index": 6, "audit": 8, "format": 1, "sums": 1,
+    "recipient": 5, "people": 6, "index": 6, "audit": 7, "format": 1, "sums": 1, "tunnel": 1,
 }  # fmt: skip
 
 

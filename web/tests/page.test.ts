@@ -36,7 +36,7 @@ describe('what people read', () => {
 
 describe('addresses hold opaque keys only', () => {
   it('are read back as written', () => {
-    for (const hash of ['#/', '#/?gl=off', '#/study/aZ09_-', '#/study/k?gl=off']) expect(renderRoute(parseRoute(hash))).toBe(hash);
+    for (const hash of ['#/', '#/?gl=off', '#/devices', '#/devices?gl=off', '#/study/aZ09_-', '#/study/k?gl=off']) expect(renderRoute(parseRoute(hash))).toBe(hash);
   });
   it('anything else is the list', () => {
     for (const hash of ['', '#/study/', '#/study/a/b', '#/study/<x>', '#/elsewhere']) expect(parseRoute(hash).page).toBe('studies');

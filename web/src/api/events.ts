@@ -2,7 +2,11 @@
 
 export interface Listener {
   changed: () => void;
+  /** something of the devices or the equipment changed */
+  devices: () => void;
   locked: () => void;
+  /** this session ended, the archive did not */
+  ended: () => void;
   /** the line is open (true) or broken and being tried again (false) */
   connected: (open: boolean) => void;
 }
@@ -22,11 +26,16 @@ export function listen(listener: Listener): () => void {
       pause = FIRST_PAUSE;
       listener.connected(true);
       // Whatever happened while the line was down is caught up with.
-      if (everOpen) listener.changed();
+      if (everOpen) {
+        listener.changed();
+        listener.devices();
+      }
       everOpen = true;
     };
     source.addEventListener('changed', () => listener.changed());
+    source.addEventListener('devices', () => listener.devices());
     source.addEventListener('locked', () => listener.locked());
+    source.addEventListener('ended', () => listener.ended());
     source.onerror = () => {
       listener.connected(false);
       source?.close();

@@ -3,12 +3,12 @@ import createClient from 'openapi-fetch';
 import type { paths } from './schema';
 
 export type ErrorCode =
-  | 'bad_input' | 'not_logged_in' | 'refused' | 'not_found' | 'locked' | 'damaged' | 'environment' | 'unreachable';
+  | 'bad_input' | 'not_logged_in' | 'refused' | 'not_found' | 'locked' | 'damaged' | 'environment' | 'not_claimed' | 'unreachable';
 
 const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   400: 'bad_input', 401: 'not_logged_in', 403: 'refused', 404: 'not_found', 423: 'locked', 503: 'environment',
 };
-const CODES: ReadonlySet<string> = new Set([...Object.values(BY_STATUS), 'damaged']);
+const CODES: ReadonlySet<string> = new Set([...Object.values(BY_STATUS), 'damaged', 'not_claimed']);
 
 export class ApiError extends Error {
   constructor(

@@ -1,12 +1,16 @@
 /** Who is logged in. When a session ends, everything built on it is thrown away with it. */
 import { ApiError, onSessionEnd } from '../api/http';
+import { place as askPlace } from '../api/claim';
 import { currentSession, status } from '../api/session';
+import type { Place } from '../api/types';
 
-export type Phase = 'starting' | 'unreachable' | 'out' | 'in';
+export type Phase = 'starting' | 'unreachable' | 'claim' | 'recovery' | 'out' | 'in';
 export type Ended = '' | 'locked' | 'expired' | 'left';
 
 let phase = $state<Phase>('starting');
 let user = $state('');
+let role = $state('');
+let place = $state.raw<Place | null>(null);
 let ended = $state<Ended>('');
 let generation = $state(0);
 
@@ -17,6 +21,13 @@ export const session = {
   get user(): string {
     return user;
   },
+  get role(): string {
+    return role;
+  },
+  /** on which device this page is open */
+  get place(): Place | null {
+    return place;
+  },
   /** why the last session ended */
   get ended(): Ended {
     return ended;
@@ -25,8 +36,9 @@ export const session = {
   get generation(): number {
     return generation;
   },
-  begin(name: string): void {
+  begin(name: string, as: string): void {
     user = name;
+    role = as;
     ended = '';
     generation += 1;
     phase = 'in';
@@ -35,14 +47,27 @@ export const session = {
   end(why: Ended): void {
     if (phase === 'in') ended = why;
     user = '';
+    role = '';
     phase = 'out';
   },
   async resume(): Promise<void> {
     phase = 'starting';
     try {
+      place = await askPlace();
+      if (place.place === 'recovery') {
+        phase = 'recovery';
+        return;
+      }
+      if (place.claim !== 'none' && place.claim !== 'this') {
+        phase = 'claim';
+        return;
+      }
       // While the box is locked nobody has a session: not asking for one keeps the browser's log clean.
       if ((await status()).locked) phase = 'out';
-      else session.begin((await currentSession()).user);
+      else {
+        const found = await currentSession();
+        session.begin(found.user, found.role);
+      }
     } catch (error) {
       phase = error instanceof ApiError && error.code === 'unreachable' ? 'unreachable' : 'out';
     }

@@ -1,0 +1,39 @@
+"""Where devices find the box, as far as the box can tell by itself."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from ipaddress import IPv4Address
+
+from appliance.network.desired import LOCAL4
+from appliance.people.models import Tunnel
+
+# An address of documentation (RFC 5737): the kernel only looks up the way there, no packet leaves.
+_SOMEWHERE = ("192.0.2.1", 9)
+
+
+def local_address() -> IPv4Address | None:
+    """Return this machine's address on the practice's network, if it has one and this process may see it."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+            asked.connect(_SOMEWHERE)
+            found = IPv4Address(asked.getsockname()[0])
+    except OSError:
+        return None
+    return found if any(found in network for network in LOCAL4) else None
+
+
+class Endpoints:
+    """Fills in what nobody wrote down: the address on the practice's network."""
+
+    def __init__(self, listen_port: int, find: Callable[[], IPv4Address | None] = local_address) -> None:
+        self._port = listen_port
+        self._find = find
+
+    def fill(self, tunnel: Tunnel) -> Tunnel:
+        """Return ``tunnel`` with the endpoints that are known now; the row itself is left as it is."""
+        inside = tunnel.inside
+        if not inside and (address := self._find()) is not None:
+            inside = f"{address}:{self._port}"
+        return Tunnel(id=tunnel.id, ipv4=tunnel.ipv4, ipv6=tunnel.ipv6, outside=tunnel.outside, inside=inside)

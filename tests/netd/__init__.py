@@ -1,0 +1,1 @@
+"""Tests of the process that holds the tunnel, on networks of their own."""
