@@ -42,9 +42,9 @@ class Box:
             f"NEGATO_{name.upper()}": value for name, value in settings.items()
         }
         self.process: subprocess.Popen[bytes] | None = None
-        # What is put before "appliance serve", and where its pages listen.
+        # What is put before "appliance serve", and where its pages and its receiver listen.
         self.prefix: tuple[str, ...] = ()
-        self.listen = "127.0.0.1"
+        self.listen = self.dicom_listen = "127.0.0.1"
 
     def run(
         self, *arguments: str, stdin: bytes | None = None, timeout: float = 60
@@ -76,7 +76,7 @@ class Box:
             self.process = subprocess.Popen(
                 [
                     *self.prefix, *APPLIANCE, "serve", "--state", str(self.state),
-                    "--http", f"{self.listen}:{self.http_port}", "--dicom", f"127.0.0.1:{self.dicom_port}",
+                    "--http", f"{self.listen}:{self.http_port}", "--dicom", f"{self.dicom_listen}:{self.dicom_port}",
                 ],
                 stdout=out, stderr=log, env=self.environment,
             )  # fmt: skip

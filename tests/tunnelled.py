@@ -7,13 +7,11 @@ real tunnel adds, that nobody else can ask from it, is shown in the lab.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import itertools
 import json
 import os
 import subprocess
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,25 +19,10 @@ from typing import Any
 import httpx
 
 from tests.box import Box
+from tests.inside import Inside
 from tests.netd_simulator import NetdSimulator, simulated_netd
 
-CLONE_NEWNET = 0x40000000
 _numbers = itertools.count()
-
-
-class _Inside(httpx.BaseTransport):
-    """Opens its connections in a namespace, from one address."""
-
-    def __init__(self, namespace: str, address: str | None) -> None:
-        self._executor = ThreadPoolExecutor(1, initializer=_enter, initargs=(namespace,))
-        self._transport = httpx.HTTPTransport(local_address=address)
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        return self._executor.submit(self._transport.handle_request, request).result()
-
-    def close(self) -> None:
-        self._executor.submit(self._transport.close).result()
-        self._executor.shutdown()
 
 
 class TunnelledBox(Box):
@@ -48,6 +31,7 @@ class TunnelledBox(Box):
     def __init__(self, root: Path, namespace: str, **settings: str) -> None:
         super().__init__(root, **{"tunnel": "fake", **settings})
         self.namespace = namespace
+        self._network = Path("/run/netns") / namespace
         self.prefix = ("ip", "netns", "exec", namespace)
         self.listen = "0.0.0.0"
         self._addresses: set[str] = set()
@@ -55,13 +39,13 @@ class TunnelledBox(Box):
 
     def client(self) -> httpx.Client:
         """Return a client at the box itself."""
-        return httpx.Client(base_url=self.url, timeout=60, transport=_Inside(self.namespace, None))
+        return httpx.Client(base_url=self.url, timeout=60, transport=Inside(self._network))
 
     def at(self, address: str) -> httpx.Client:
         """Return a fresh browser on the device with this address, or of a stranger's."""
         box = self.tunnel_address()
         self._have(address, box)
-        inside = _Inside(self.namespace, address)
+        inside = Inside(self._network, address)
         return httpx.Client(base_url=f"http://{box}:{self.http_port}", timeout=60, transport=inside)
 
     def from_device(self, address: str) -> str:
@@ -127,14 +111,3 @@ def tunnelled(root: Path, simulated: bool = False, **settings: str) -> Iterator[
             yield box
     finally:
         subprocess.run(["ip", "netns", "delete", namespace], check=False)
-
-
-def _enter(namespace: str) -> None:
-    """Move this thread into a namespace (setns(2))."""
-    fd = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
-    try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.setns(fd, CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), "setns")
-    finally:
-        os.close(fd)

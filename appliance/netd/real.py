@@ -25,7 +25,8 @@ from appliance.paths import StatePaths
 
 # WireGuard gives up a session after so long (REJECT_AFTER_TIME, white paper 6.1): who shook hands since is online.
 ONLINE_SECONDS = 180
-WATCH_SECONDS = 60
+WATCH_SECONDS = 10
+KEEP_SECONDS = 60
 CLOCK_SECONDS = 3600
 CLOCK_SLACK_SECONDS = 60
 DISCARD = 9
@@ -42,7 +43,7 @@ class RealTunnel:
         self._seen = Seen()
         self._loaded: Listing | None = None
         self._earlier = 0
-        self._watched = time.monotonic()
+        self._watched = self._kept = time.monotonic()
 
     def start(self) -> None:
         """Close the firewall, then put back the tunnel.
@@ -61,13 +62,14 @@ class RealTunnel:
         """Read back interface, peers and firewall."""
         moment = time.time()
         found, dump = firewall.listing(moment), self._dump()
+        differences = [*self._differences(found, dump), *self._clock_behind(moment)]
         return Status(
             up=dump is not None and link.is_up(INTERFACE),
             listen_port=dump.listen_port if dump else 0,
             peers=tuple(peer.status for peer in dump.peers) if dump else (),
             unknown_senders=tuple(found.unknown_senders) if found else (),
             outsiders=tuple(found.outsiders) if found else (),
-            differences=tuple(self._differences(found, dump, moment)),
+            differences=tuple(differences),
         )
 
     def apply(self, network: DesiredNetwork) -> Status:
@@ -90,14 +92,17 @@ class RealTunnel:
         return self._key.public()
 
     def tick(self) -> None:
-        """Once a minute: keep where the peers are, and mend a tunnel that is gone."""
-        if time.monotonic() - self._watched < WATCH_SECONDS:
-            return
-        self._watched = time.monotonic()
-        if self._applied.wanted is not None and self._dump() is None:
-            log("tunnel_missing")
-            self._put_back()
-        self._keep_seen()
+        """Every ten seconds: put back what somebody else changed. Once a minute: keep where the peers are."""
+        now = time.monotonic()
+        if now - self._watched >= WATCH_SECONDS:
+            self._watched = now
+            if differences := self._differences(firewall.listing(time.time()), self._dump()):
+                log("network_changed_by_another", differences=differences)
+                self._load_firewall(firewall.try_out(self._senders(), self._applied.wanted))
+                self._put_back()
+        if now - self._kept >= KEEP_SECONDS:
+            self._kept = now
+            self._keep_seen()
 
     def stop(self) -> None:
         """Keep where the peers are; the tunnel goes on without netd."""
@@ -174,7 +179,7 @@ class RealTunnel:
     def _senders(self) -> tuple[IPv4Address | IPv6Address, ...]:
         return self._applied.network.senders if self._applied.network else ()
 
-    def _differences(self, found: Listing | None, dump: Dump | None, moment: float) -> list[str]:
+    def _differences(self, found: Listing | None, dump: Dump | None) -> list[str]:
         wanted = self._applied.wanted
         texts = ["The firewall is missing."]
         if found is not None:
@@ -185,9 +190,13 @@ class RealTunnel:
                 texts += wg_dump.compare(wanted, self._key.public(), dump)
         elif link.is_up(INTERFACE):
             texts.append("There is a tunnel although none is wanted.")
-        if (behind := self._earlier - moment) > CLOCK_SLACK_SECONDS:
-            texts.append(f"The clock of the box is {behind / 3600:.1f} hours behind what it was before the restart.")
         return texts
+
+    def _clock_behind(self, moment: float) -> list[str]:
+        behind = self._earlier - moment
+        if behind <= CLOCK_SLACK_SECONDS:
+            return []
+        return [f"The clock of the box is {behind / 3600:.1f} hours behind what it was before the restart."]
 
     def _keep_seen(self) -> None:
         dump = self._dump()

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # wireguard-go and wg meet in this directory: each namespace gets one of its own.
-HOLD = "mkdir -p /run/wireguard && mount -t tmpfs tmpfs /run/wireguard && ip link set lo up && echo up && exec cat"
+DAD_OFF = "sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0"
+OWN_RUN = "mkdir -p /run/wireguard && mount -t tmpfs tmpfs /run/wireguard"
+HOLD = f"{OWN_RUN} && {DAD_OFF} && ip link set lo up && echo up && exec cat"
 
 
 class Namespace:

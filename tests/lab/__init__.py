@@ -1,0 +1,1 @@
+"""The tunnel in a small internet on this machine: real routers, real WireGuard, a real browser on the phone."""

@@ -1,0 +1,193 @@
+"""What runs in the places: the shipped appliance on the box, WireGuard and Chromium on the phone, scanners outside."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.box import Box
+from tests.browser.chromium import OPTIONS, PROGRAM
+from tests.inside import Inside
+from tests.lab.places import BOX4, ROUTER4, WIREGUARD
+from tests.netd.namespaces import Namespace
+
+ZBARIMG = ("zbarimg", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable")
+PORTS = 65535
+
+
+class LabBox(Box):
+    """The appliance in its place, with the real tunnel, on the ports that it has on a box."""
+
+    def __init__(self, root: Path, space: Namespace, **settings: str) -> None:
+        super().__init__(root, tunnel="real", **settings)
+        self.space = space
+        self.prefix = tuple(space.command())
+        self.listen, self.http_port, self.dicom_port = "[::]", 80, 11112
+        self.dicom_listen = "[::]"
+        self.url = "http://127.0.0.1"
+
+    def client(self) -> httpx.Client:
+        """Return an HTTP client at the box itself."""
+        return self.client_in(self.space, self.url)
+
+    def client_in(self, space: Namespace, url: str) -> httpx.Client:
+        """Return a fresh HTTP client on another machine."""
+        network = Path(f"/proc/{space.holder.pid}/ns/net")
+        return httpx.Client(base_url=url, timeout=5, transport=Inside(network))
+
+    def command(self, *arguments: str, code: int = 0) -> str:
+        """Run a command as root on the box; return what it printed."""
+        done = self.run(*arguments, "--state", str(self.state))
+        assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
+        return (done.stdout if code == 0 else done.stderr).decode()
+
+    def begin(self) -> None:
+        """Make the archive, start, and say where the box is found."""
+        self.init()
+        self.start()
+        self.command("device", "endpoint", "--outside", f"{ROUTER4}:{WIREGUARD}", "--cabinet", f"{BOX4}:{WIREGUARD}")
+
+    def devices(self) -> dict[str, dict[str, Any]]:
+        """Return the devices by name."""
+        return {row["name"]: row for row in json.loads(self.command("device", "list", "--json"))}
+
+    def invite(self, person: str, name: str, folder: Path, *more: str) -> tuple[dict[str, Any], str, str]:
+        """Let a device in by the command; return what it says, and the texts for outside and for the practice."""
+        stem = re.sub(r"\W", "", name)
+        told = self.command(
+            "device", "add", "--person", person, "--name", name, "--no-wait", "--json", "--cabinet",
+            "--qr", str(folder / f"{stem}.png"), *more,
+        )  # fmt: skip
+        pictures = (folder / f"{stem}.png", folder / f"{stem}-cabinet.png")
+        outside, inside = (scanned(picture) for picture in pictures)
+        return dict(json.loads(told)), outside, inside
+
+
+def scanned(picture: Path) -> str:
+    """Return what a camera reads of a picture with one QR code."""
+    done = subprocess.run([*ZBARIMG, picture], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+class WireGuardApp:
+    """The WireGuard app of a phone: one tunnel at a time, each as the code said it."""
+
+    def __init__(self, space: Namespace, folder: Path) -> None:
+        self._space = space
+        self._folder = folder
+        self._on: Path | None = None
+
+    def on(self, text: str, name: str = "dehors") -> None:
+        """Switch to the tunnel that ``text`` describes."""
+        self.off()
+        file = self._folder / f"{name}.conf"
+        file.write_text(text)
+        file.chmod(0o600)
+        self._space.run("wg-quick", "up", file)
+        self._on = file
+
+    def off(self) -> None:
+        """Switch the tunnel off."""
+        if self._on is not None:
+            self._space.run("wg-quick", "down", self._on)
+            self._on = None
+
+
+@contextmanager
+def chromium_in(space: Namespace, folder: Path) -> Iterator[Browser]:
+    """Yield a browser that sees what ``space`` sees of the network."""
+    program = folder / "chromium"
+    program.write_text(f'#!/bin/sh\nexec {" ".join(space.command(PROGRAM))} "$@"\n')
+    program.chmod(0o755)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=OPTIONS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def open_tcp(space: Namespace, address: str, ports: str = f"1-{PORTS}") -> dict[int, str]:
+    """Return every TCP port that nmap gets any answer from, with the answer: open, or closed (a reset)."""
+    family = ["-6"] if ":" in address else []
+    report = space.run(
+        "nmap", *family, "-sS", "-Pn", "-n", "-p", ports, "--min-rate", "40000", "--max-retries", "0", "-T5",
+        "-oG", "-", address, timeout=120,
+    )  # fmt: skip
+    return {int(port): state for port, state in re.findall(r"(\d+)/(open|closed|unfiltered)/tcp", report)}
+
+
+def answers_junk(space: Namespace, address: str, port: int) -> str:
+    """Throw junk at a UDP port from a connected socket, which hears of an ICMP error; return what came back."""
+    script = f"""
+import os, socket
+family = socket.AF_INET6 if ":" in {address!r} else socket.AF_INET
+thrower = socket.socket(family, socket.SOCK_DGRAM)
+thrower.settimeout(0.5)
+thrower.connect(({address!r}, {port}))
+for size in (0, 1, 32, 64, 92, 148, 1200):
+    for first in (b"", b"\\1\\0\\0\\0", b"\\2\\0\\0\\0", b"\\3\\0\\0\\0", b"\\4\\0\\0\\0"):
+        thrower.send((first + os.urandom(size))[:size])
+try:
+    print("answered", thrower.recv(10))
+except TimeoutError:
+    pass
+except OSError as error:
+    print(error)
+"""
+    return space.run("python3", "-c", script).strip()
+
+
+class Download:
+    """A page's data asked for over and over on one connection; tells when each answer was there."""
+
+    def __init__(self, space: Namespace, address: str, port: int = 80) -> None:
+        script = f"""
+import socket, time
+connection = socket.create_connection(({address!r}, {port}), 20)
+connection.settimeout(30)
+while True:
+    connection.sendall(b"GET /api/status HTTP/1.1\\r\\nHost: {address}\\r\\n\\r\\n")
+    if not connection.recv(65536):
+        break
+    print(time.monotonic(), flush=True)
+"""
+        self._process = space.start(
+            "python3", "-c", script, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self.times: list[float] = []
+
+    def read(self, count: int = 1) -> float:
+        """Wait for so many answers more; return when the last one came (monotonic seconds)."""
+        assert self._process.stdout is not None
+        for _ in range(count):
+            line = self._process.stdout.readline()
+            assert line, "the connection ended"
+            self.times.append(float(line))
+        return self.times[-1]
+
+    def drain(self, seconds: float) -> float:
+        """Let ``seconds`` pass; return when the last answer of all came."""
+        time.sleep(seconds)
+        self._process.kill()
+        assert self._process.stdout is not None
+        self.times += [float(line) for line in self._process.stdout.read().splitlines() if line]
+        return self.times[-1]
+
+    @property
+    def goes_on(self) -> bool:
+        """Return whether the connection is still the first one."""
+        return self._process.poll() is None
+
+    def longest_pause(self) -> float:
+        """Return the longest time between two answers, in seconds."""
+        return max(later - sooner for sooner, later in zip(self.times, self.times[1:], strict=False))

@@ -1,0 +1,121 @@
+"""Nothing of the box answers anybody who was not let in, whatever the practice's router does.
+
+A claim is made twice: of the box as it is, and of a box or a router that was broken on purpose, where the same check
+must fail.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from pydicom.data import get_testdata_file
+
+from tests.box import wait_for
+from tests.lab.conftest import Practice
+from tests.lab.machines import answers_junk, open_tcp
+from tests.lab.places import BOX4, BOX6, DMZ, FORWARDED, NEIGHBOUR4, ROUTER4, SENSOR4, WIREGUARD
+from tests.netd.box import probe
+from tests.netd.namespaces import Namespace
+
+OURS = (80, 443, 11112, 11113)
+PICTURE = get_testdata_file("CT_small.dcm")
+
+
+def require_silence(attacker: Namespace, ports: str = "1-65535") -> None:
+    """Fail when anything answers: TCP ports, and junk at the UDP port, IPv4 and IPv6."""
+    heard: dict[str, object] = {address: open_tcp(attacker, address, ports) for address in (ROUTER4, BOX6)}
+    heard |= {f"junk {address}": answers_junk(attacker, address, WIREGUARD) for address in (ROUTER4, BOX6)}
+    assert not any(heard.values()), heard
+
+
+def require_no_proof_of_exposure(practice: Practice) -> None:
+    """Fail when a packet of a stranger has reached the box elsewhere than at its one port."""
+    listed = practice.places.box.run("nft", "list", "set", "inet", "negatoscope", "outsiders4")
+    assert "203.0.115.2" not in listed, listed
+
+
+@contextmanager
+def without_firewall(practice: Practice) -> Iterator[None]:
+    """Take the box's firewall away, and stop netd meanwhile, which would put it back."""
+    netd = practice.box.children()["netd"]
+    os.kill(netd, signal.SIGSTOP)
+    try:
+        practice.places.box.run("nft", "delete", "table", "inet", "negatoscope")
+        yield
+    finally:
+        os.kill(netd, signal.SIGCONT)
+        wait_for(lambda: "negatoscope" in practice.places.box.run("nft", "list", "tables"), 15)
+
+
+def test_an_attacker_who_tries_every_port_hears_nothing_and_reaches_nothing(practice: Practice) -> None:
+    require_silence(practice.places.attacker, "1-1024,8080,11112,11113")
+    require_no_proof_of_exposure(practice)
+
+
+def test_behind_a_router_in_dmz_mode_the_box_is_as_silent_and_knows_that_it_is_exposed(practice: Practice) -> None:
+    practice.places.forward(DMZ)
+    try:
+        require_silence(practice.places.attacker)
+        with pytest.raises(AssertionError, match=r"203\.0\.115\.2"):
+            require_no_proof_of_exposure(practice)
+        with without_firewall(practice), pytest.raises(AssertionError, match="'open'"):
+            require_silence(practice.places.attacker, "80,11112")
+        require_silence(practice.places.attacker, "80,11112")
+    finally:
+        practice.places.forward(FORWARDED)
+
+
+def require_closed_to(neighbour: Namespace, tunnel4: str, tunnel6: str) -> None:
+    """Fail when a neighbour gets an answer, by the box's addresses or by routing the tunnel's through it."""
+    for network, way in ((f"{tunnel4}/32", BOX4), (f"{tunnel6}/128", BOX6)):
+        neighbour.run("ip", "route", "replace", network, "via", way)
+    places = [(address, port) for address in (BOX4, BOX6, tunnel4, tunnel6) for port in (22, *OURS)]
+    found = dict(zip(places, probe(neighbour, *places), strict=True))
+    assert set(found.values()) == {"silent"}, {place: said for place, said in found.items() if said != "silent"}
+
+
+def test_a_neighbour_in_the_practice_reaches_nothing(practice: Practice) -> None:
+    practice.box.invite("Dr Essai", "Un téléphone", practice.folder)
+    tunnel = json.loads(practice.places.box.run("ip", "-json", "address", "show", "negato0"))[0]["addr_info"]
+    addresses = [one["local"] for one in tunnel if not one["local"].startswith("fe80")]
+    require_closed_to(practice.places.neighbour, *addresses)
+    with without_firewall(practice), pytest.raises(AssertionError, match="answer"):
+        require_closed_to(practice.places.neighbour, *addresses)
+
+
+def store(sender: Namespace) -> subprocess.CompletedProcess[bytes]:
+    """Have a modality send a picture, with dcmtk's storescu."""
+    command = sender.command("storescu", "-to", "2", "-aec", "NEGATOSCOPE", BOX4, "11112", PICTURE)
+    return subprocess.run(command, capture_output=True, timeout=60)
+
+
+def equipment(practice: Practice) -> dict[str, str]:
+    """Return the state of each address that the box knows of or asks about."""
+    return {row["address"]: row["state"] for row in json.loads(practice.box.command("equipment", "list", "--json"))}
+
+
+def test_an_unknown_sensor_is_asked_about_and_stores_once_it_is_confirmed(practice: Practice) -> None:
+    sensor = practice.places.sensor
+    assert store(sensor).returncode != 0
+    assert equipment(practice)[SENSOR4] == "unknown"
+    with practice.box.login() as client:
+        (card,) = [one for one in client.get("/api/equipment").json() if one["address"] == SENSOR4]
+        assert card["state"] == "unknown"
+        yes = {"address": SENSOR4, "decision": "confirm", "name": "Capteur"}
+        assert client.post("/api/equipment", json=yes).status_code == 204
+        assert equipment(practice)[SENSOR4] == "confirmed"
+        done = store(sensor)
+        assert done.returncode == 0, done.stderr.decode()
+        practice.box.settled(client, 1, 20)
+    assert store(practice.places.neighbour).returncode != 0
+    found = dict(zip(OURS, probe(sensor, *((BOX4, port) for port in OURS)), strict=True))
+    assert {port for port, said in found.items() if said == "silent"} == {80, 443}
+    practice.box.command("equipment", "refuse", SENSOR4)
+    assert store(sensor).returncode != 0
+    assert NEIGHBOUR4 in equipment(practice)
