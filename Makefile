@@ -8,8 +8,8 @@ BIN := .venv/bin
 WORKERS ?= 3
 
 # Debian packages that tests use: peers to talk to, a browser, checkers of units and role.
-PEERS := age chromium dcmtk faketime fonts-dejavu-core gcc iproute2 iputils-ping libc6-dev nftables orthanc \
-    orthanc-dicomweb wireguard-go wireguard-tools zbar-tools
+PEERS := age chromium conntrack dcmtk faketime fonts-dejavu-core gcc iproute2 iputils-ping libc6-dev nftables nmap \
+    orthanc orthanc-dicomweb procps wireguard-go wireguard-tools zbar-tools
 CHECKERS := ansible ansible-lint systemd yamllint
 
 # make demo: ports, and where the archive goes (a fresh temporary folder unless named).
@@ -62,6 +62,11 @@ torture: dev ## a thousand kills while four modalities send, a hundred thousand 
 	@.ci/install packages $(PEERS)
 	NEGATO_TORTURE_ROUNDS=1000 NEGATO_TORTURE_FLIPS=100000 NEGATO_TORTURE_COMMANDS=250 NEGATO_TORTURE_BATCHES=60 NEGATO_TORTURE_CUTS=40 NEGATO_TORTURE_FAULTS=0 \
 	    $(BIN)/python -m pytest tests/torture -s
+
+.PHONY: lab
+lab: dev ## the tunnel in a small internet of network namespaces, as root: scans, a phone that moves, one that is lost
+	@.ci/install packages $(PEERS)
+	$(BIN)/python -m pytest tests/lab tests/netd -s
 
 .PHONY: screenshots
 screenshots: dev ## the pictures of README and docs, by the browser tests

@@ -35,7 +35,7 @@ def test_sha256sum_finds_every_key_file_as_it_was_written(archive: Archive) -> N
     done = subprocess.run(command, cwd=archive.paths.keys, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert {line.split(":")[0] for line in done.stdout.splitlines()} == {p.name for p in key_files(archive.paths)}
-    assert len(key_files(archive.paths)) == 9
+    assert len(key_files(archive.paths)) == 10
 
 
 def test_any_flipped_bit_of_the_part_for_a_person_is_damage_and_not_a_grant_that_was_never_made(

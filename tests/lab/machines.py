@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +14,9 @@ from typing import Any
 
 import httpx
 from playwright.sync_api import Browser, sync_playwright
+from pydicom.data import get_testdata_file
 
-from tests.box import Box
+from tests.box import Box, wait_for
 from tests.browser.chromium import OPTIONS, PROGRAM
 from tests.inside import Inside
 from tests.lab.places import BOX4, ROUTER4, WIREGUARD
@@ -22,6 +24,7 @@ from tests.netd.namespaces import Namespace
 
 ZBARIMG = ("zbarimg", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable")
 PORTS = 65535
+PICTURE = get_testdata_file("CT_small.dcm")
 
 
 class LabBox(Box):
@@ -56,6 +59,11 @@ class LabBox(Box):
         self.start()
         self.command("device", "endpoint", "--outside", f"{ROUTER4}:{WIREGUARD}", "--cabinet", f"{BOX4}:{WIREGUARD}")
 
+    def address(self) -> str:
+        """Return the box's IPv4 address in the tunnel."""
+        (found,) = json.loads(self.space.run("ip", "-json", "-4", "address", "show", "negato0"))
+        return str(found["addr_info"][0]["local"])
+
     def devices(self) -> dict[str, dict[str, Any]]:
         """Return the devices by name."""
         return {row["name"]: row for row in json.loads(self.command("device", "list", "--json"))}
@@ -70,6 +78,12 @@ class LabBox(Box):
         pictures = (folder / f"{stem}.png", folder / f"{stem}-cabinet.png")
         outside, inside = (scanned(picture) for picture in pictures)
         return dict(json.loads(told)), outside, inside
+
+
+def store(sender: Namespace) -> subprocess.CompletedProcess[bytes]:
+    """Have a modality send a picture, with dcmtk's storescu."""
+    command = sender.command("storescu", "-to", "2", "-aec", "NEGATOSCOPE", BOX4, "11112", PICTURE)
+    return subprocess.run(command, capture_output=True, timeout=60)
 
 
 def scanned(picture: Path) -> str:
@@ -94,6 +108,18 @@ class WireGuardApp:
         file.chmod(0o600)
         self._space.run("wg-quick", "up", file)
         self._on = file
+
+    def box_address(self) -> str:
+        """Return the box's IPv4 address in the tunnel that is on."""
+        assert self._on is not None
+        found = re.search(r"AllowedIPs = ([\d.]+)/32", self._on.read_text())
+        assert found is not None
+        return found[1]
+
+    def process(self) -> str:
+        """Return the process that holds the tunnel: the same as long as nobody switched it off and on."""
+        assert self._on is not None
+        return self._space.run("pgrep", "-f", f"wireguard-go {self._on.stem}")
 
     def off(self) -> None:
         """Switch the tunnel off."""
@@ -161,26 +187,27 @@ while True:
         break
     print(time.monotonic(), flush=True)
 """
-        self._process = space.start(
-            "python3", "-c", script, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        self._process = space.start("python3", "-c", script, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.times: list[float] = []
+        threading.Thread(target=self._listen, daemon=True).start()
 
-    def read(self, count: int = 1) -> float:
-        """Wait for so many answers more; return when the last one came (monotonic seconds)."""
+    def _listen(self) -> None:
         assert self._process.stdout is not None
-        for _ in range(count):
-            line = self._process.stdout.readline()
-            assert line, "the connection ended"
+        for line in self._process.stdout:
             self.times.append(float(line))
-        return self.times[-1]
 
-    def drain(self, seconds: float) -> float:
-        """Let ``seconds`` pass; return when the last answer of all came."""
+    def more(self, count: int = 3, seconds: float = 30) -> float:
+        """Wait for so many answers more from now on; return how long that took, in seconds."""
+        began, wanted = time.monotonic(), len(self.times) + count
+        wait_for(lambda: len(self.times) >= wanted or not self.goes_on, seconds)
+        assert self.goes_on, "the connection ended"
+        return time.monotonic() - began
+
+    def end(self, seconds: float = 0) -> float:
+        """Let ``seconds`` pass, then end; return when the last answer came (monotonic seconds)."""
         time.sleep(seconds)
         self._process.kill()
-        assert self._process.stdout is not None
-        self.times += [float(line) for line in self._process.stdout.read().splitlines() if line]
+        self._process.wait()
         return self.times[-1]
 
     @property

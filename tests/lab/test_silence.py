@@ -9,22 +9,19 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from pydicom.data import get_testdata_file
 
 from tests.box import wait_for
 from tests.lab.conftest import Practice
-from tests.lab.machines import answers_junk, open_tcp
+from tests.lab.machines import answers_junk, open_tcp, store
 from tests.lab.places import BOX4, BOX6, DMZ, FORWARDED, NEIGHBOUR4, ROUTER4, SENSOR4, WIREGUARD
 from tests.netd.box import probe
 from tests.netd.namespaces import Namespace
 
 OURS = (80, 443, 11112, 11113)
-PICTURE = get_testdata_file("CT_small.dcm")
 
 
 def require_silence(attacker: Namespace, ports: str = "1-65535") -> None:
@@ -87,12 +84,6 @@ def test_a_neighbour_in_the_practice_reaches_nothing(practice: Practice) -> None
     require_closed_to(practice.places.neighbour, *addresses)
     with without_firewall(practice), pytest.raises(AssertionError, match="answer"):
         require_closed_to(practice.places.neighbour, *addresses)
-
-
-def store(sender: Namespace) -> subprocess.CompletedProcess[bytes]:
-    """Have a modality send a picture, with dcmtk's storescu."""
-    command = sender.command("storescu", "-to", "2", "-aec", "NEGATOSCOPE", BOX4, "11112", PICTURE)
-    return subprocess.run(command, capture_output=True, timeout=60)
 
 
 def equipment(practice: Practice) -> dict[str, str]:

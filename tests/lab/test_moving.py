@@ -1,0 +1,123 @@
+"""Whatever happens to networks and processes, the tunnel comes back without a hand on the phone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.box import OWNER, PASSPHRASE, wait_for
+from tests.lab.conftest import Practice
+from tests.lab.machines import Download
+from tests.netd.box import reaches
+from tests.netd.namespaces import Namespace
+
+YEAR_AGO = ("faketime", "-f", "-365d")
+
+
+@pytest.fixture(scope="module")
+def tunnels(practice: Practice) -> tuple[str, str]:
+    """The phone, connected from 4G; its tunnels *Dehors* and *Cabinet*."""
+    _, outside, inside = practice.box.invite(OWNER, "Téléphone", practice.folder)
+    practice.app.on(outside)
+    wait_for(lambda: reaches(practice.places.phone, practice.box.address(), 80), 20)
+    return outside, inside
+
+
+@pytest.fixture(scope="module")
+def session(practice: Practice, tunnels: tuple[str, str]) -> Iterator[httpx.Client]:
+    """A browser on the phone that is let in and logged in."""
+    with practice.box.client_in(practice.places.phone, f"http://{practice.box.address()}") as client:
+        assert client.post("/api/claim").status_code == 204
+        assert client.post("/api/session", json={"user": OWNER, "password": PASSPHRASE}).status_code == 200
+        yield client
+
+
+@pytest.fixture
+def download(practice: Practice, tunnels: tuple[str, str]) -> Iterator[Download]:
+    started = Download(practice.places.phone, practice.box.address())
+    started.more()
+    yield started
+    started.end()
+
+
+def test_the_phones_address_changes_while_it_downloads(practice: Practice, download: Download) -> None:
+    phone = practice.places.phone
+    phone.run("ip", "address", "add", "100.64.7.77/24", "dev", "cell0")
+    phone.run("sysctl", "-qw", "net.ipv4.conf.cell0.promote_secondaries=1")
+    phone.run("ip", "address", "delete", "100.64.7.2/24", "dev", "cell0")
+    phone.run("ip", "route", "replace", "default", "via", "100.64.7.1")
+    # The phone's own WireGuard sends from the old address until it shakes hands anew.
+    print(f"the download went on after {download.more(seconds=60):.1f} s")
+
+
+def test_the_carriers_router_forgets_the_phone_while_it_downloads(practice: Practice, download: Download) -> None:
+    before = practice.box.devices()["Téléphone"]["endpoint"]
+    practice.places.rebind()
+    assert download.more() < 10
+    wait_for(lambda: practice.box.devices()["Téléphone"]["endpoint"] != before, 20)
+
+
+def test_netd_is_killed_while_the_phone_downloads(practice: Practice, download: Download) -> None:
+    killed = practice.box.children()["netd"]
+    os.kill(killed, signal.SIGKILL)
+    wait_for(lambda: practice.box.children().get("netd", killed) != killed, 10)
+    assert download.more() < 1
+    wait_for(lambda: practice.box.devices()["Téléphone"]["state"] == "active", 10)
+    assert download.longest_pause() < 1
+
+
+def test_the_phone_walks_into_the_practice_and_out_again(
+    practice: Practice, tunnels: tuple[str, str], session: httpx.Client
+) -> None:
+    outside, inside = tunnels
+    practice.places.on_wifi()
+    try:
+        practice.app.on(outside)
+        assert not reaches(practice.places.phone, practice.box.address(), 80), "this router has a loop-back"
+        practice.app.on(inside, "cabinet")
+        wait_for(lambda: reaches(practice.places.phone, practice.box.address(), 80), 10)
+        assert session.get("/dicom-web/studies").status_code == 200, "the session survives the walk"
+    finally:
+        practice.places.on_4g()
+        practice.app.on(outside)
+    wait_for(lambda: reaches(practice.places.phone, practice.box.address(), 80), 20)
+    assert session.get("/dicom-web/studies").status_code == 200
+
+
+def test_after_a_power_cut_and_with_a_clock_a_year_behind_the_phone_is_back_by_itself(
+    practice: Practice, tunnels: tuple[str, str]
+) -> None:
+    box = practice.box
+    before = practice.app.process()
+    power_cut(box.space)
+    assert box.process is not None
+    box.process.wait(10)
+    assert not reaches(practice.places.phone, practice.app.box_address(), 80, seconds=0.5)
+    box.prefix = (*box.space.command(), *YEAR_AGO)
+    began = time.monotonic()
+    box.start()
+    wait_for(lambda: reaches(practice.places.phone, practice.box.address(), 80), 40)
+    print(f"the phone was back {time.monotonic() - began:.1f} s after the box was started")
+    assert practice.app.process() == before
+    with box.client_in(practice.places.phone, f"http://{practice.box.address()}") as client:
+        assert client.get("/api/status").json()["locked"] is True
+
+
+def power_cut(space: Namespace) -> None:
+    """End everything on a machine at once, and what its kernel knew of the tunnel and the firewall with it."""
+    network = Path(f"/proc/{space.holder.pid}/ns/net").stat().st_ino
+    assert network != Path("/proc/self/ns/net").stat().st_ino
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and int(entry.name) != space.holder.pid:
+            with contextlib.suppress(OSError):
+                if (entry / "ns/net").stat().st_ino == network:
+                    os.kill(int(entry.name), signal.SIGKILL)
+    wait_for(lambda: "negato0" not in space.run("ip", "link"), 10)
+    space.run("nft", "flush", "ruleset")
