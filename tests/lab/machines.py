@@ -109,6 +109,14 @@ class WireGuardApp:
         self._space.run("wg-quick", "up", file)
         self._on = file
 
+    def network_changed(self) -> None:
+        """Open the tunnel's socket anew, as the apps for telephones do when they are told of another network.
+
+        wireguard-go alone goes on sending from an address that is gone until it shakes hands anew, after 15 s.
+        """
+        assert self._on is not None
+        self._space.run("wg", "set", self._on.stem, "listen-port", "0")
+
     def box_address(self) -> str:
         """Return the box's IPv4 address in the tunnel that is on."""
         assert self._on is not None
@@ -119,7 +127,10 @@ class WireGuardApp:
     def process(self) -> str:
         """Return the process that holds the tunnel: the same as long as nobody switched it off and on."""
         assert self._on is not None
-        return self._space.run("pgrep", "-f", f"wireguard-go {self._on.stem}")
+        network = Path(f"/proc/{self._space.holder.pid}/ns/net").stat().st_ino
+        found = self._space.run("pgrep", "-f", f"wireguard-go {self._on.stem}").split()
+        (ours,) = [number for number in found if Path(f"/proc/{number}/ns/net").stat().st_ino == network]
+        return ours
 
     def off(self) -> None:
         """Switch the tunnel off."""
