@@ -134,11 +134,14 @@ def run_web(settings: Settings) -> None:
 
 def run_netd(settings: Settings) -> None:
     """Hold the tunnel and the firewall, or stand in for them (NEGATO_TUNNEL)."""
+    from appliance.answering import Answering, serve
     from appliance.netd.fake import FakeTunnel
     from appliance.netd.real import RealTunnel
-    from appliance.netd.server import serve
     from appliance.netd.server_key import ServerKey
     from appliance.netd.tunnel import Tunnel
+    from appliance.netd.verbs import respond
+    from appliance.network.answers import encode_error
+    from appliance.network.line import LONGEST
 
     _begin("netd")
     no_dumps()
@@ -157,7 +160,38 @@ def run_netd(settings: Settings) -> None:
     _on_stop(over.set)
     tunnel.start()
     _ready("netd")
-    serve(listener, tunnel, sockets.callers(), over)
+    serve(
+        listener,
+        Answering("netd", LONGEST, lambda raw: respond(tunnel, raw), encode_error, tunnel.tick),
+        sockets.callers(),
+        over,
+    )
+    tunnel.stop()
+
+
+def run_courier(settings: Settings) -> None:
+    """Keep the way in from the internet open, by asking the practice's router (NEGATO_COURIER)."""
+    from appliance.answering import Answering, serve
+    from appliance.courier.keeper import Keeper
+    from appliance.courier.verbs import respond
+    from appliance.network.answers import encode_error
+    from appliance.network.line import LONGEST
+
+    _begin("courier")
+    no_dumps()
+    paths = _state(settings)
+    if settings.courier == "none":
+        raise EnvironmentProblem("Nobody asks the router here.", "Set NEGATO_COURIER=real.")
+    listener = sockets.handed_down() or sockets.listen(RunPaths(settings.run_root).courier)
+    over = threading.Event()
+    _on_stop(over.set)
+    keeper = Keeper(paths, settings.wireguard_port)
+    keeper.start()
+    _ready("courier")
+    serve(
+        listener, Answering("courier", LONGEST, lambda raw: respond(keeper, raw), encode_error), sockets.callers(), over
+    )
+    keeper.stop()
 
 
 def openapi_schema() -> dict[str, Any]:
@@ -194,13 +228,16 @@ def _web(settings: Settings) -> _Web:
     from appliance.api.session import session_router
     from appliance.api.studies import studies_router
     from appliance.api.visitors import Visitors
+    from appliance.api.way_in import way_in_router
     from appliance.archive.files import FileBackend
     from appliance.dicom.note import Source
     from appliance.dicomweb.root import dicomweb_router
+    from appliance.enrol.courier import CourierClient
     from appliance.enrol.endpoints import Endpoints
     from appliance.enrol.enrolment import Enrolment
     from appliance.enrol.netd import NetdClient
     from appliance.enrol.watch import Watch
+    from appliance.enrol.way_in import WayIns
     from appliance.ingest.desk import Desk
     from appliance.ingest.receive import Admission
     from appliance.keyring.client import AgentClient
@@ -217,7 +254,9 @@ def _web(settings: Settings) -> _Web:
     agent, system, events = AgentClient(run.keyagent), SystemFile(paths.system_db), Events()
     people, devices = People(system), Devices(system)
     visitors, port = Visitors(devices, clock.now), settings.wireguard_port
-    enrolment = Enrolment(devices, NetdClient(run.netd), Endpoints(port), port, clock.now)
+    courier = CourierClient(run.courier) if settings.courier != "none" else None
+    way_in = WayIns(courier, settings.public_name, port)
+    enrolment = Enrolment(devices, NetdClient(run.netd), Endpoints(port, way_in.endpoint), port, clock.now)
     gate, reading = Gate(agent, visitors), Reading(archive, agent)
     pictures = Pictures(reading, Decoder(run.decoder))
     desk = Desk(paths, archive, agent, clock.now, events.changed)
@@ -246,6 +285,7 @@ def _web(settings: Settings) -> _Web:
         session_router(gate, agent, people, visitors, enrolment, hand, desk.wait_open, reading.forget),
         devices_router(gate, acting, enrolment, people, changed),
         equipment_router(gate, acting, enrolment, changed),
+        way_in_router(gate, acting, enrolment, way_in),
         recovery_router(visitors, enrolment, agent, people, ended, changed),
         events_router(gate, agent, events),
         studies_router(gate, desk.index),

@@ -25,6 +25,26 @@ def sync_directory(path: Path) -> None:
         os.close(directory)
 
 
+def write_durably(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Replace ``path`` by ``content``, synced with its directory: it is the old one or the new one, never a half.
+
+    Raises :class:`OSError`. The caller is the only writer in the directory, so the draft needs no name of its own.
+    """
+    draft = path.with_name(f".{path.name}.draft")
+    draft.unlink(missing_ok=True)
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
 @contextmanager
 def told_as_ours(consequence: str) -> Iterator[None]:
     """Let an :class:`OSError` come out as :class:`StorageFull` or :class:`EnvironmentProblem`.

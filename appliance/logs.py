@@ -11,7 +11,9 @@ from pathlib import Path
 
 from appliance import clock
 
-FOREIGN = ("pynetdicom", "pydicom", "uvicorn", "sqlalchemy", "alembic", "asyncio", "multipart")
+FOREIGN = (
+    "aiohttp", "alembic", "async_upnp_client", "asyncio", "multipart", "pydicom", "pynetdicom", "sqlalchemy", "uvicorn",
+)  # fmt: skip
 _process = {"name": ""}
 
 

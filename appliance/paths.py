@@ -35,6 +35,8 @@ class StatePaths:
         self.wireguard_public = self.netd / "server.pub"
         self.applied_network = self.netd / "network.json"
         self.endpoints = self.netd / "endpoints.json"
+        self.courier = root / "courier"
+        self.way_in = self.courier / "way_in.json"
         self.audit = root / "audit"
         self.alarm = root / "alarm"
         self.exchanged = self.alarm / "recipients"
@@ -83,3 +85,4 @@ class RunPaths:
         self.keyagent = root / "keyagent.sock"
         self.decoder = root / "decoder.sock"
         self.netd = root / "netd.sock"
+        self.courier = root / "courier.sock"

@@ -48,6 +48,16 @@ class Settings(BaseSettings):
         default=51820, ge=1024, le=65535, description="The one UDP port that is open to the internet."
     )
 
+    courier: Literal["none", "real"] = Field(
+        default="none", description="Who asks the router to let the tunnel's port through: nobody, or the courier."
+    )
+    public_name: str = Field(
+        default="",
+        max_length=253,
+        pattern=r"^$|^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        description="Name under which the internet finds the practice's line, kept by dynamic DNS; for new devices.",
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -74,7 +74,7 @@ class Supervisor:
             "receiver": Child("receiver"),
             "web": Child("web", sockets.listen_tcp(plan.http)),
         }
-        further = {"netd": paths.netd}
+        further = {"netd": paths.netd, "courier": paths.courier}
         self._local = [paths.keyagent, paths.decoder, *(further[name] for name in plan.further)]
         self._children |= {name: Child(name, sockets.listen(further[name])) for name in plan.further}
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)

@@ -127,9 +127,13 @@ class Box:
 
     def lock(self) -> None:
         """Lock from the command line and wait until the pages answer again."""
-        done = self.run("lock", "--state", str(self.state))
-        assert done.returncode == 0, done.stderr.decode()
         with self.client() as client:
+            before = {} if self._locked(client) else self.children()
+            done = self.run("lock", "--state", str(self.state))
+            assert done.returncode == 0, done.stderr.decode()
+            # The pages end after the key agent does: until then the old ones answer, and forget what they are told.
+            ending = {"web", "keyagent"} & before.keys()
+            wait_for(lambda: all(self.children().get(name, before[name]) != before[name] for name in ending), 20)
             wait_for(lambda: self._locked(client), 20)
 
     def _locked(self, client: httpx.Client) -> bool:

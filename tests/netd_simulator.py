@@ -12,6 +12,7 @@ from pathlib import Path
 from appliance import sockets
 from appliance.errors import EnvironmentProblem
 from appliance.network import netd_wire
+from appliance.network.answers import encode_error
 from appliance.network.desired import DesiredNetwork
 from appliance.network.line import LONGEST
 from appliance.network.netd_wire import PeerStatus, Status, UnknownSender
@@ -51,7 +52,7 @@ class NetdSimulator:
         """Return the answer to one request."""
         request = netd_wire.decode_request(raw)
         if self.broken and request.verb == "apply":
-            return netd_wire.encode_error(EnvironmentProblem(self.broken, "Look at netd's log."))
+            return encode_error(EnvironmentProblem(self.broken, "Look at netd's log."))
         if request.verb == "server_public_key":
             return netd_wire.encode_public_key(self.key)
         if request.verb == "apply":

@@ -29,6 +29,7 @@ TABLE = {
     "user": "user:app",
     "device": "device:app",
     "equipment": "equipment:app",
+    "way-in": "way_in:app",
 }
 
 

@@ -19,6 +19,7 @@ from appliance.upkeep.layout import check_layout
 
 if TYPE_CHECKING:
     from appliance.enrol.enrolment import Enrolment
+    from appliance.enrol.way_in import WayIns
     from appliance.people.devices import Devices
     from appliance.people.models import Device
     from appliance.people.store import People
@@ -60,6 +61,7 @@ class Desk:
     devices: Devices
     people: People
     hand: CliHand
+    way_in: WayIns
 
     def device(self, named: str) -> Device:
         """Return the device with this id or name; :class:`NotFound`, :class:`BadInput` when several have the name."""
@@ -99,7 +101,17 @@ def enrolment_desk(state: Path | None) -> Iterator[Desk]:
     devices, port = Devices(file), settings.wireguard_port
     try:
         netd = NetdClient(RunPaths(settings.run_root).netd)
-        enrolment = Enrolment(devices, netd, Endpoints(port), port, clock.now)
-        yield Desk(enrolment, devices, People(file), CliHand(paths, settings))
+        way_in = way_ins(settings)
+        enrolment = Enrolment(devices, netd, Endpoints(port, way_in.endpoint), port, clock.now)
+        yield Desk(enrolment, devices, People(file), CliHand(paths, settings), way_in)
     finally:
         file.close()
+
+
+def way_ins(settings: Settings) -> WayIns:
+    """Return what knows the way in from outside."""
+    from appliance.enrol.courier import CourierClient
+    from appliance.enrol.way_in import WayIns
+
+    courier = CourierClient(RunPaths(settings.run_root).courier) if settings.courier != "none" else None
+    return WayIns(courier, settings.public_name, settings.wireguard_port)

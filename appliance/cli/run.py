@@ -15,11 +15,12 @@ PROCESSES: dict[str, Callable[[Settings], None]] = {
     "web": app.run_web,
     "decoder": app.run_decoder,
     "netd": app.run_netd,
+    "courier": app.run_courier,
 }
 
 
 def run(process: str) -> None:
-    """Run one process: receiver, keyagent, web, decoder or netd. For the units; a person starts: appliance serve."""
+    """Run one process (receiver, keyagent, ...), as the units do; a person starts: appliance serve."""
     run_process([process])
 
 

@@ -38,4 +38,5 @@ def serve(
 
 def _further(settings: Settings) -> list[str]:
     """Return the processes beside the four that every appliance has."""
-    return ["netd"] if settings.tunnel != "none" else []
+    wanted = {"netd": settings.tunnel, "courier": settings.courier}
+    return [name for name, how in wanted.items() if how != "none"]

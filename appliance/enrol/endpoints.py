@@ -1,4 +1,4 @@
-"""Where devices find the box, as far as the box can tell by itself."""
+"""Where devices find the box: as it was written down, else as the box can tell by itself."""
 
 from __future__ import annotations
 
@@ -25,10 +25,17 @@ def local_address() -> IPv4Address | None:
 
 
 class Endpoints:
-    """Fills in what nobody wrote down: the address on the practice's network."""
+    """Fills in what nobody wrote down: the way in from outside, the address on the practice's network."""
 
-    def __init__(self, listen_port: int, find: Callable[[], IPv4Address | None] = local_address) -> None:
+    def __init__(
+        self,
+        listen_port: int,
+        outside: Callable[[], str] = lambda: "",
+        find: Callable[[], IPv4Address | None] = local_address,
+    ) -> None:
+        """``outside`` returns HOST:PORT, or an empty text."""
         self._port = listen_port
+        self._outside = outside
         self._find = find
 
     def fill(self, tunnel: Tunnel) -> Tunnel:
@@ -36,4 +43,5 @@ class Endpoints:
         inside = tunnel.inside
         if not inside and (address := self._find()) is not None:
             inside = f"{address}:{self._port}"
-        return Tunnel(id=tunnel.id, ipv4=tunnel.ipv4, ipv6=tunnel.ipv6, outside=tunnel.outside, inside=inside)
+        outside = tunnel.outside or self._outside()
+        return Tunnel(id=tunnel.id, ipv4=tunnel.ipv4, ipv6=tunnel.ipv6, outside=outside, inside=inside)

@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from appliance.durable import write_durably
 from appliance.errors import BadInput, Damaged, EnvironmentProblem, NegatoError
 from appliance.logs import log
-from appliance.netd.disk import write_durably
 from appliance.network import line
 from appliance.network.desired import MOST_PEERS, DesiredNetwork, from_json, to_json
 from appliance.network.wireguard_config import require_endpoint

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from appliance.durable import write_durably
 from appliance.errors import BadInput, Damaged, EnvironmentProblem
 from appliance.logs import log
-from appliance.netd.disk import write_durably
 from appliance.network.wireguard_key import KEY_TEXT, require_key
 from appliance.paths import StatePaths
 from appliance.sealing.recipients import Recipient

@@ -5,18 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from appliance import errors
-from appliance.errors import BadInput, NegatoError
-from appliance.network import line
+from appliance.errors import BadInput
+from appliance.network import answers, line
 from appliance.network.desired import DesiredNetwork, from_json, to_json
 from appliance.network.wireguard_key import require_key
 
 Verb = Literal["status", "apply", "disable_all", "server_public_key"]
 VERBS: tuple[Verb, ...] = get_args(Verb)
-# What an answer may say went wrong, by name; anything else comes as EnvironmentProblem.
-_KINDS: dict[str, type[NegatoError]] = {
-    kind.__name__: kind for kind in (BadInput, errors.Refused, errors.Damaged, errors.EnvironmentProblem)
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +87,12 @@ def decode_request(raw: bytes) -> Request:
 
 def encode_status(status: Status) -> bytes:
     """Return the answer to ``status`` and ``apply``."""
-    return line.encode({"ok": asdict(status)})
+    return answers.encode_ok(asdict(status))
 
 
 def decode_status(raw: bytes) -> Status:
     """Return the status in an answer; raises the error that the answer holds instead."""
-    found = _ok(raw)
+    found = answers.decode(raw)
     try:
         return Status(
             up=bool(found["up"]),
@@ -113,26 +108,9 @@ def decode_status(raw: bytes) -> Status:
 
 def encode_public_key(public_key: str) -> bytes:
     """Return the answer to ``server_public_key``."""
-    return line.encode({"ok": {"public_key": public_key}})
+    return answers.encode_ok({"public_key": public_key})
 
 
 def decode_public_key(raw: bytes) -> str:
     """Return the public key (base64) in an answer; raises the error that the answer holds instead."""
-    return require_key(_ok(raw).get("public_key"), "public_key")
-
-
-def encode_error(error: NegatoError) -> bytes:
-    """Return the answer that says why not; the texts of our errors hold no secret."""
-    kind = type(error).__name__ if type(error).__name__ in _KINDS else "EnvironmentProblem"
-    return line.encode({"error": kind, "message": error.message, "next_step": error.next_step})
-
-
-def _ok(raw: bytes) -> dict[str, Any]:
-    message = line.decode(raw)
-    if "error" in message:
-        kind = _KINDS.get(str(message["error"]), errors.EnvironmentProblem)
-        raise kind(str(message.get("message", "")), str(message.get("next_step", "")))
-    found = message.get("ok")
-    if not isinstance(found, dict):
-        raise BadInput("netd gave an answer that is none.")
-    return found
+    return require_key(answers.decode(raw).get("public_key"), "public_key")

@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from appliance.network.desired import LOCAL4, LOCAL6, DesiredNetwork
 from appliance.network.ports import DICOM, HTTP, HTTPS, QUERY
+from appliance.network.public import NOT_PUBLIC4, NOT_PUBLIC6
 
 TABLE = "negatoscope"
 UNKNOWN_SENDERS = {4: "unknown_senders4", 6: "unknown_senders6"}
@@ -19,11 +20,6 @@ UNKNOWN_SECONDS, MOST_UNKNOWN = 3600, 256
 OUTSIDER_SECONDS, MOST_OUTSIDERS = 86400, 256
 # Filled by what is wanted, unlike the sets above, which packets fill.
 STATIC_SETS = ("senders4", "senders6", "pages4", "pages6", "narrow4", "narrow6")
-
-# Sources that say nothing of a hole in the router: the practice's own, a carrier's inner network, and nonsense.
-_NOT_PUBLIC4 = (*map(str, LOCAL4), "0.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "224.0.0.0/3")
-_NOT_PUBLIC6 = (*map(str, LOCAL6), "::/128", "::1/128", "ff00::/8")
-
 
 # Chain: what nft calls its hook, priority and policy; a chain without is entered by a jump.
 CHAINS: dict[str, tuple[str, int, str] | None] = {
@@ -106,8 +102,8 @@ def _input(tunnel: DesiredNetwork | None) -> list[str]:
         'iifname "lo" accept',
         *([f'iifname "{tunnel.interface}" jump in_tunnel'] if tunnel is not None else []),
         # A stranger's attempt to connect only arrives if the router lets everything through.
-        _outsiders("ip", _NOT_PUBLIC4, OUTSIDERS[4]),
-        _outsiders("ip6", _NOT_PUBLIC6, OUTSIDERS[6]),
+        _outsiders("ip", map(str, NOT_PUBLIC4), OUTSIDERS[4]),
+        _outsiders("ip6", map(str, NOT_PUBLIC6), OUTSIDERS[6]),
         # Before what is established: a sender who is taken off the list is out in the middle of a connection.
         f"{dicom} ip saddr @senders4 accept",
         f"{dicom} ip6 saddr @senders6 accept",

@@ -1,7 +1,7 @@
 """A small internet: the practice behind its router, a phone behind its carrier, an attacker; all of it namespaces.
 
-Addresses: the practice's router is 203.0.113.2 outside and 192.168.77.1 inside, the box 192.168.77.2 and
-2001:db8:77::2; the phone is 100.64.7.2 behind 203.0.114.2. The router has no loop-back: its public address leads
+Addresses: the practice's router is 203.0.120.2 outside and 192.168.77.1 inside, the box 192.168.77.2 and
+2001:db8:77::2; the phone is 100.64.7.2 behind 203.0.121.2. The router has no loop-back: its public address leads
 nowhere from inside. Its IPv6 firewall is off, as some come.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tests.netd.namespaces import Namespace, cable, namespaces
 
-ROUTER4 = "203.0.113.2"
+ROUTER4 = "203.0.120.2"
 BOX4, BOX6 = "192.168.77.2", "2001:db8:77::2"
 SENSOR4, NEIGHBOUR4 = "192.168.77.40", "192.168.77.9"
 WIREGUARD = 51820
@@ -54,11 +54,11 @@ class Places:
 
     def rebind(self) -> None:
         """Have the carrier forget every connection, so that the phone's next packet comes from another port."""
-        self.carrier.run("conntrack", "--flush")
         ports = "udp sport 1-65535 masquerade to :40000-50000 random"
         rules = f"flush chain ip nat out\nadd rule ip nat out oifname air0 {ports}\n"
         rules += "add rule ip nat out oifname air0 masquerade\n"
         self.carrier.run("nft", "-f", "-", stdin=rules.encode())
+        self.carrier.run("conntrack", "--flush")
 
 
 @contextmanager
@@ -75,14 +75,14 @@ def places() -> Iterator[Places]:
 
 def _internet(made: Places) -> None:
     for number, (device, other) in enumerate(
-        (("wan0", made.router), ("air0", made.carrier), ("bad0", made.attacker)), start=113
+        (("wan0", made.router), ("air0", made.carrier), ("bad0", made.attacker)), start=120
     ):
         cable(
             made.internet, other, device=device, subnet4=f"203.0.{number}", subnet6=f"2001:db8:{number}", hosts=(1, 2)
         )
         other.run("ip", "route", "add", "default", "via", f"203.0.{number}.1")
         other.run("ip", "-6", "route", "add", "default", "via", f"2001:db8:{number}::1")
-    made.internet.run("ip", "-6", "route", "add", "2001:db8:77::/64", "via", "2001:db8:113::2")
+    made.internet.run("ip", "-6", "route", "add", "2001:db8:77::/64", "via", "2001:db8:120::2")
     _routes(made.internet)
 
 

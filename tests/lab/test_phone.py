@@ -47,7 +47,7 @@ def test_from_device_add_to_the_list_of_studies_on_the_phone(practice: Practice,
     assert store(practice.places.sensor).returncode == 0
     began = time.monotonic()
     told, outside, inside = practice.box.invite(OWNER, "Téléphone", practice.folder)
-    assert "Endpoint = 203.0.113.2:51820" in outside and f"Endpoint = {BOX4}:51820" in inside
+    assert "Endpoint = 203.0.120.2:51820" in outside and f"Endpoint = {BOX4}:51820" in inside
     practice.app.on(outside)
     assert told["url"] == f"http://{practice.box.address()}/"
     with browser.new_context(locale="fr-FR", **PHONE) as context:

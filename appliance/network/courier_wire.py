@@ -1,0 +1,100 @@
+"""What the courier can be asked and what it answers: a closed table of verbs, one line each way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, cast, get_args
+
+from appliance.errors import BadInput
+from appliance.network import answers, line
+from appliance.network.way_in import OUTCOMES, PROTOCOLS, VERDICTS, Outcome, Protocol, Verdict
+from appliance.network.wireguard_config import require_endpoint
+
+Verb = Literal["status", "look"]
+VERBS: tuple[Verb, ...] = get_args(Verb)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One protocol that the router was asked by, and what came of it; ``said`` is the router's number for a refusal."""
+
+    protocol: Protocol
+    outcome: Outcome
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The way in as the courier knows it. Times are Unix seconds, 0 for never.
+
+    ``verdict`` is about IPv4; ``outside4`` and ``outside6`` are the endpoints that the router lets through, empty
+    without; ``router`` is its address here. ``address`` is the router's address outside since ``since``, ``former``
+    the one before. ``looking``: a look is under way, and all this is from the one before.
+    """
+
+    verdict: Verdict
+    looking: bool
+    looked: int
+    router: str = ""
+    address: str = ""
+    outside4: str = ""
+    outside6: str = ""
+    tried: tuple[Tried, ...] = ()
+    since: int = 0
+    former: str = ""
+
+
+def encode_request(verb: Verb) -> bytes:
+    """Return a request as one line."""
+    return line.encode({"verb": verb})
+
+
+def decode_request(raw: bytes) -> Verb:
+    """Return the verb on one line; :class:`BadInput` for everything that the table of verbs does not hold."""
+    message = line.decode(raw)
+    verb = message.pop("verb", None)
+    if verb not in VERBS:
+        raise BadInput("The courier knows no such verb.", f"One of: {', '.join(VERBS)}.")
+    if message:
+        raise BadInput(f"{verb} takes no further field.")
+    return cast(Verb, verb)
+
+
+def encode_report(report: Report) -> bytes:
+    """Return the answer to every verb."""
+    tried = [{"protocol": one.protocol, "outcome": one.outcome, "said": one.said} for one in report.tried]
+    names = [name for name in Report.__slots__ if name != "tried"]
+    return answers.encode_ok({name: getattr(report, name) for name in names} | {"tried": tried})
+
+
+def decode_report(raw: bytes) -> Report:
+    """Return the report in an answer; raises the error that the answer holds instead."""
+    found = answers.decode(raw)
+    try:
+        return Report(
+            verdict=_one_of(VERDICTS, found["verdict"]),
+            looking=bool(found["looking"]),
+            looked=int(found["looked"]),
+            router=str(found["router"]),
+            address=str(found["address"]),
+            outside4=_endpoint(found["outside4"]),
+            outside6=_endpoint(found["outside6"]),
+            tried=tuple(
+                Tried(_one_of(PROTOCOLS, one["protocol"]), _one_of(OUTCOMES, one["outcome"]), str(one["said"]))
+                for one in found["tried"]
+            ),
+            since=int(found["since"]),
+            former=str(found["former"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise BadInput("The courier gave an answer that is none.") from None
+
+
+def _endpoint(text: Any) -> str:
+    return require_endpoint(str(text), "endpoint") if text else ""
+
+
+def _one_of(known: tuple[Any, ...], text: Any) -> Any:
+    if text not in known:
+        raise ValueError
+    return text
