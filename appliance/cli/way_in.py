@@ -28,7 +28,8 @@ MEANS: dict[Verdict, tuple[str, str]] = {
     "direct": ("This machine has a public address itself; no router stands before it.", ""),
     "mapped": ("The router lets the port through.", ""),
     "other_port": (
-        "The router lets another port through: this line has only some of the ports, and that is enough.",
+        "The router lets another port than the usual one through: this line has only some of them, or another machine "
+        "has it. That is enough.",
         "Nothing to do. Devices are told the other port.",
     ),
     "carrier_nat": (

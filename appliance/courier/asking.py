@@ -21,8 +21,8 @@ class Nonsense(Exception):
     """The router answered, and nothing of it was an answer."""
 
 
-def ask(lane: Lane, port: int, question: bytes, read: Callable[[bytes], Answer]) -> Answer | None:
-    """Return what ``read`` makes of the router's answer, ``None`` if it gives none.
+def ask(lane: Lane, port: int, question: bytes, read: Callable[[bytes], Answer], *others: bytes) -> Answer | None:
+    """Return what ``read`` makes of the router's answer to ``question`` or its ``others``, ``None`` if it gives none.
 
     ``read`` raises :class:`BadInput` for what is no answer to this question, which is waited for further;
     :class:`Nonsense` if nothing else came.
@@ -34,7 +34,8 @@ def ask(lane: Lane, port: int, question: bytes, read: Callable[[bytes], Answer])
             asked.bind((str(lane.own), 0))
             asked.connect(lane.place(port))
             for pause in PAUSES:
-                asked.send(question)
+                for one in (question, *others):
+                    asked.send(one)
                 deadline = time.monotonic() + pause
                 while (left := deadline - time.monotonic()) > 0:
                     asked.settimeout(left)

@@ -109,12 +109,8 @@ def _run(work: Coroutine[Any, Any, Result]) -> Result:
 def _location(lane: Lane) -> str | None:
     """Return where the router describes itself, ``None`` if it is no UPnP router."""
     place = lane.place(SSDP)
-    for kind in DEVICES:
-        question = build_ssdp_search_packet(place, 1, kind)
-        found = ask(lane, SSDP, question, lambda raw: _read_location(raw, place))
-        if found is not None:
-            return found
-    return None
+    first, second = (build_ssdp_search_packet(place, 1, kind) for kind in DEVICES)
+    return ask(lane, SSDP, first, lambda raw: _read_location(raw, place), second)
 
 
 def _read_location(raw: bytes, place: Any) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from appliance.courier import by_nat_pmp, by_pcp, by_upnp, kept
@@ -74,9 +75,13 @@ class Keeper:
     def _round(self) -> int:
         """Ask once; return after how many seconds to ask again."""
         four, six = lane4(), lane6()
-        attempts, before = self._ask4(four), self._report
+        before = self._report
+        # A silent router takes seconds a protocol: both families at once.
+        with ThreadPoolExecutor(1) as other:
+            asked6 = other.submit(self._ask6, six)
+            attempts = self._ask4(four)
+            attempt6 = asked6.result()
         done = attempts[-1] if attempts and attempts[-1].outcome == "mapped" else None
-        attempt6 = self._ask6(six)
         verdict = judge(four.own if four else None, self._port, attempts)  # type: ignore[arg-type]
         outside4 = endpoint(done)
         if verdict == "direct" and four is not None:
@@ -110,9 +115,8 @@ class Keeper:
         """Return what came of each protocol up to the first that lets the port through."""
         if lane is None or is_public(lane.own):
             return []
-        wished = candidates(self._port)
-        if self._kept.port in wished:
-            wished.sort(key=lambda place: place != self._kept.port)
+        # Devices know the port that was let through last.
+        wished = list(dict.fromkeys([self._kept.port or self._port, *candidates(self._port)]))
         attempts: list[Attempt] = []
         for attempt in self._protocols4(lane, wished):
             attempts.append(attempt)

@@ -51,13 +51,13 @@ def map_request(nonce: bytes, client: Address, port: int, wished: int, seconds: 
 def read_answer(raw: bytes, nonce: bytes, port: int) -> Answer:
     """Return the answer to a MAP request of ours; :class:`BadInput` for anything that is none.
 
-    A router without PCP answers in version 0 (RFC 6886, 3.5): that is :data:`UNSUPPORTED_VERSION`.
+    A router without PCP says so in an older version (RFC 6887, 9; RFC 6886, 3.5): :data:`UNSUPPORTED_VERSION`.
     """
     if not 4 <= len(raw) <= LONGEST:
         raise BadInput("A router's PCP answer has a length that none has.")
-    if raw[0] != VERSION:
+    if raw[0] < VERSION and raw[1] & _ANSWER and raw[2:4] in (b"\0\1", b"\1\0"):
         return Answer(UNSUPPORTED_VERSION, 0, 0, 0, IPv4Address(0))
-    if len(raw) % 4 or len(raw) < _ANSWER_HEADER.size or raw[1] != _ANSWER | _MAP:
+    if raw[0] != VERSION or len(raw) % 4 or len(raw) < _ANSWER_HEADER.size or raw[1] != _ANSWER | _MAP:
         raise BadInput("A router's PCP answer is none to what was asked.")
     _, _, result, seconds, epoch = _ANSWER_HEADER.unpack_from(raw)
     if len(raw) < _ANSWER_HEADER.size + _BODY.size:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ upnp_nat_table_name=filter
 upnp_forward_chain=mini
 upnp_nat_chain=mini_in
 upnp_nat_postrouting_chain=mini_out
-allow {allowed} 192.168.77.0/24 1024-65535
+allow {allowed} {client} 1024-65535
 deny 0-65535 0.0.0.0/0 0-65535
 """
 # miniupnpd knows PCP and NAT-PMP at one port, told apart by the first byte of a question.
@@ -58,32 +59,43 @@ class Mapper:
 
     places: Places
     folder: Path
-    process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *speaks: str, allowed: str = "1024-65535", igd1: bool = False, longest: int = 86400) -> None:
-        """Begin to speak these protocols alone (pcp, nat-pmp, upnp), and to give the ports ``allowed``."""
+    @property
+    def pid(self) -> Path:
+        return self.folder / "miniupnpd.pid"
+
+    def start(
+        self,
+        *speaks: str,
+        allowed: str = "1024-65535",
+        client: str = "192.168.77.0/24",
+        igd1: bool = False,
+        longest: int = 86400,
+    ) -> None:
+        """Begin to speak these protocols alone (pcp, nat-pmp, upnp), and to give ``client`` the ports ``allowed``."""
         self.stop()
-        silenced = "".join(rule for name, rule in SILENCED.items() if name not in speaks)
+        silenced = "".join(rule for name, rule in SILENCED.items() if speaks and name not in speaks)
         self.places.router.run("nft", "-f", "-", stdin=RULES.replace("SILENCED", silenced).encode())
         ports = "yes" if {"pcp", "nat-pmp"} & set(speaks) else "no"
         upnp, version = ("yes" if yes else "no" for yes in ("upnp" in speaks, igd1))
         file = self.folder / "miniupnpd.conf"
-        file.write_text(CONFIGURATION.format(ports=ports, upnp=upnp, igd1=version, allowed=allowed, longest=longest))
+        file.write_text(
+            CONFIGURATION.format(ports=ports, upnp=upnp, igd1=version, allowed=allowed, client=client, longest=longest)
+        )
         if not speaks:
             return
-        log = (self.folder / "miniupnpd.log").open("ab")
-        self.process = self.places.router.start(
-            "miniupnpd", "-d", "-f", file, "-P", self.folder / "miniupnpd.pid", stdout=log, stderr=log
-        )
+        # As a daemon: it tries port after port for one that it may give, and writes each down when it is watched.
+        self.places.router.run("miniupnpd", "-f", file, "-P", self.pid)
         sockets = ":1900 " if "upnp" in speaks else ":5351 "
         wait_for(lambda: sockets in self.places.router.run("ss", "-lnu"), 10)
 
     def stop(self) -> None:
         """End it; what it let through goes with the rules at the next start."""
-        if self.process is not None:
-            self.process.terminate()
-            self.process.wait(10)
-            self.process = None
+        if self.pid.exists():
+            number = int(self.pid.read_text())
+            os.kill(number, signal.SIGTERM)
+            wait_for(lambda: not Path(f"/proc/{number}").exists(), 10)
+            self.pid.unlink(missing_ok=True)
 
     def let_through(self) -> str:
         """Return the rules that miniupnpd made."""
@@ -97,6 +109,7 @@ class Mapper:
     def outside(self, address: str) -> Iterator[None]:
         """Have the router get another address from its provider."""
         router = self.places.router
+        router.run("sysctl", "-qw", "net.ipv4.conf.wan0.promote_secondaries=1")
         router.run("ip", "address", "add", f"{address}/24", "dev", "wan0")
         router.run("ip", "address", "delete", f"{ROUTER4}/24", "dev", "wan0")
         try:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.box import OWNER, wait_for
+from tests.lab import lying_router
 from tests.lab.machines import LabBox, WireGuardApp
 from tests.lab.mapper import Mapper
 from tests.lab.places import BOX4, BOX6, ROUTER4, WIREGUARD, places
@@ -64,6 +70,26 @@ def test_a_router_that_knows_no_protocol_is_told_with_the_next_step(line: Line) 
     assert "never the DMZ" in line.box.command("way-in", "status")
 
 
+def test_reachable_is_said_only_after_a_handshake_from_outside(line: Line) -> None:
+    line.mapper.start("pcp")
+    assert line.look()["reached"] == 0
+    assert "not proved" in line.box.command("way-in", "status")
+    practice = line.mapper.places
+    _, outside, inside = line.box.invite(OWNER, "Preuve", line.folder)
+    practice.on_wifi()
+    try:
+        line.app.on(inside, "cabinet")
+        wait_for(lambda: reaches(practice.phone, line.box.address(), 80), 20)
+        assert line.status()["reached"] == 0, "a phone at the practice proves nothing"
+    finally:
+        practice.on_4g()
+    line.app.on(outside)
+    wait_for(lambda: reaches(practice.phone, line.box.address(), 80), 20)
+    assert line.status()["reached"] > 0
+    assert "reachable: yes" in line.box.command("way-in", "status")
+    line.app.off()
+
+
 @pytest.mark.parametrize("protocol", ["pcp", "nat-pmp", "upnp"])
 def test_the_port_is_let_through_by_each_protocol_with_the_others_off(line: Line, protocol: str) -> None:
     line.mapper.start(protocol)
@@ -73,3 +99,112 @@ def test_the_port_is_let_through_by_each_protocol_with_the_others_off(line: Line
     assert found["outside"] == f"{ROUTER4}:{WIREGUARD}" and found["source"] == "router"
     assert line.connects(f"Par {protocol}") == f"{ROUTER4}:{WIREGUARD}"
     assert line.box.command("way-in", "address").strip() == ROUTER4
+
+
+def test_an_old_router_that_speaks_igd_1_alone(line: Line) -> None:
+    line.mapper.start("upnp", igd1=True)
+    assert line.look()["report"]["verdict"] == "mapped"
+
+
+def test_a_line_with_some_of_the_ports_gets_one_of_them(line: Line) -> None:
+    line.mapper.start("pcp", allowed="32768-40959")
+    found = line.look()
+    assert found["report"]["verdict"] == "other_port"
+    host, _, port = found["outside"].rpartition(":")
+    assert host == ROUTER4 and 32768 <= int(port) <= 40959
+    assert line.connects("Quart") == found["outside"]
+    line.mapper.start("nat-pmp", "upnp")
+    assert line.look()["outside"] == found["outside"], "phones know this port: it is kept"
+
+
+def test_a_line_on_which_no_port_is_given(line: Line) -> None:
+    line.mapper.start("pcp", "nat-pmp", "upnp", client="192.168.78.0/24")
+    found = line.look()
+    assert found["report"]["verdict"] == "refused" and found["report"]["outside4"] == ""
+    assert {one["outcome"] for one in found["report"]["tried"]} == {"refused"}
+
+
+@pytest.mark.parametrize(
+    ("address", "verdict", "named"),
+    [("100.64.9.2", "carrier_nat", "shares one public address"), ("192.168.1.7", "double_nat", "Another router")],
+)
+def test_a_router_without_a_public_address(line: Line, address: str, verdict: str, named: str) -> None:
+    line.mapper.start()
+    with line.mapper.outside(address):
+        line.mapper.start("pcp", "nat-pmp", "upnp")
+        found = line.look()
+        assert (found["report"]["verdict"], found["report"]["address"]) == (verdict, address)
+        assert found["report"]["outside4"] == ""
+        assert named in line.box.command("way-in", "status")
+        for protocol in ("nat-pmp", "upnp"):
+            line.mapper.start(protocol)
+            assert line.look()["report"]["verdict"] == "no_public_address", protocol
+
+
+def test_a_changed_public_address_is_noticed_and_the_devices_are_named(line: Line) -> None:
+    line.mapper.start("pcp")
+    assert line.look()["stale"] == []
+    with line.mapper.outside("203.0.120.77"):
+        line.mapper.start("pcp")
+        found = line.look()
+        assert found["outside"].startswith("203.0.120.77:") and found["report"]["former"] == ROUTER4
+        assert "Preuve" in found["stale"]
+        told = line.box.command("way-in", "status")
+        assert f"changed from {ROUTER4} to 203.0.120.77" in told and "Preuve" in told
+
+
+@pytest.mark.parametrize("lie", ["other-port", "zero", "garbage", "elsewhere", "huge", "stolen"])
+def test_a_router_that_lies_is_told_and_not_relied_on(line: Line, lie: str) -> None:
+    line.mapper.start()
+    script = Path(lying_router.__file__)
+    liar = line.mapper.places.router.start(sys.executable, script, lie, stdout=subprocess.PIPE)
+    wait_for(lambda: ":1900 " in listening(line) or ":5351 " in listening(line), 10)
+    try:
+        found = line.look()
+        assert found["report"]["verdict"] == "contradicts" and found["outside"] == "", found
+        assert found["report"]["outside4"] == ""
+    finally:
+        liar.terminate()
+        assert liar.stdout is not None
+        asked = liar.communicate()[0]
+        assert lie != "elsewhere" or b"GET" not in asked
+
+
+def listening(line: Line) -> str:
+    return line.mapper.places.router.run("ss", "-lnu")
+
+
+@pytest.mark.parametrize("protocol", ["pcp", "upnp"])
+def test_ipv6_is_let_through_the_routers_firewall(line: Line, protocol: str) -> None:
+    line.mapper.start(protocol)
+    found = line.look()
+    assert found["report"]["outside6"] == f"[{BOX6}]:{WIREGUARD}"
+    _, outside, _ = line.box.invite(OWNER, f"Six {protocol}", line.folder)
+    attacker = line.mapper.places.attacker
+    app = WireGuardApp(attacker, line.folder)
+    app.on(re.sub(r"Endpoint = .*", f"Endpoint = {found['report']['outside6']}", outside), f"six{protocol[0]}")
+    wait_for(lambda: reaches(attacker, line.box.address(), 80), 20)
+    app.off()
+
+
+@pytest.mark.parametrize("protocol", ["pcp", "nat-pmp", "upnp"])
+def test_the_mapping_is_taken_back_when_the_box_stops(line: Line, protocol: str) -> None:
+    line.mapper.start(protocol)
+    line.look()
+    assert "dnat" in line.mapper.let_through()
+    line.box.stop()
+    assert "dnat" not in line.mapper.let_through()
+    assert str(WIREGUARD) not in line.mapper.pinholes()
+    line.box.start()
+
+
+def test_a_courier_that_was_killed_finds_its_mapping_again(line: Line) -> None:
+    line.mapper.start("pcp")
+    before = line.look()
+    assert before["report"]["outside4"]
+    killed = line.box.children()["courier"]
+    os.kill(killed, signal.SIGKILL)
+    wait_for(lambda: line.box.children().get("courier", killed) != killed, 10)
+    wait_for(lambda: line.status()["report"] is not None, 10)
+    found = line.look()
+    assert (found["report"]["verdict"], found["outside"]) == (before["report"]["verdict"], before["outside"])
