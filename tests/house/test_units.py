@@ -20,6 +20,7 @@ WRITES = {
         "/var/lib/negatoscope/keys/slots",
     ],
     "negatoscope-decoder.service": [],
+    "negatoscope-courier.service": ["/var/lib/negatoscope/courier"],
     "negatoscope-netd.service": ["/var/lib/negatoscope/netd", "-/var/lib/negatoscope/keys/box"],
     "negatoscope-web.service": ["/var/lib/negatoscope"],
 }
