@@ -61,7 +61,7 @@ def way_in_router(gate: Gate, acting: Acting, enrolment: Enrolment, way_ins: Way
         acting.of(reader).require("endpoints")
         found = way_ins.state(enrolment)
         report = found.report
-        inside, _, port = enrolment.endpoints().inside.rpartition(":")
+        inside = enrolment.endpoints().inside.rpartition(":")[0]
         shown = None if report is None else Router(
             verdict=report.verdict, looking=report.looking, looked=report.looked, router=report.router,
             address=report.address, former=report.former, outside4=report.outside4, outside6=report.outside6,
@@ -69,7 +69,7 @@ def way_in_router(gate: Gate, acting: Acting, enrolment: Enrolment, way_ins: Way
         )  # fmt: skip
         return WayIn(
             outside=found.outside, source=found.source, reached=found.reached, stale=list(found.stale),
-            port=int(port or 0), inside=inside, router=shown,
+            port=way_ins.port, inside=inside, router=shown,
         )  # fmt: skip
 
     @router.post("/api/way-in", status_code=204)

@@ -38,7 +38,7 @@ class WayIns:
         """``public_name`` is kept by dynamic DNS, empty without; ``port`` is where WireGuard listens."""
         self._courier = courier
         self._name = public_name
-        self._port = port
+        self.port = port
 
     def report(self) -> Report | None:
         """Return the courier's report, ``None`` where none runs or answers."""
@@ -61,7 +61,7 @@ class WayIns:
         report = self.report()
         known = (report.outside4 or report.outside6) if report is not None else ""
         if self._name:
-            return f"{self._name}:{known.rpartition(':')[2] or self._port}"
+            return f"{self._name}:{known.rpartition(':')[2] or self.port}"
         return known
 
     def state(self, enrolment: Enrolment) -> WayIn:

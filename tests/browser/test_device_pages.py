@@ -9,7 +9,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
@@ -17,11 +16,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, 
 from appliance.network.netd_wire import UnknownSender
 from appliance.sealing.tunnel_keys import public_key_of
 from tests.box import OWNER, PASSPHRASE, wait_for
+from tests.browser.accessible import require_accessible
 from tests.browser.chromium import DESKTOP, OPTIONS, PHONE, PROGRAM
 from tests.netd_simulator import NetdSimulator
 from tests.tunnelled import TunnelledBox, tunnelled
-
-AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
 
 
 @pytest.fixture(scope="module")
@@ -101,20 +99,6 @@ def picture(page: Page, name: str) -> None:
     """Keep a picture where one is asked for, to be looked at."""
     if folder := os.environ.get("SCREENSHOTS_DEVICES"):
         page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
-
-
-def require_accessible(page: Page) -> None:
-    """Assert that axe finds nothing, and that everything that is pressed measures 44 by 44 pixels."""
-    page.evaluate(AXE.read_text("utf-8"))
-    found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run()).violations")
-    assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
-    small = page.evaluate(
-        """() => ['main button', 'main a', 'dialog button', 'summary', 'label.choice',
-            'input:not([type=radio], [type=checkbox])'].flatMap(what => [...document.querySelectorAll(what)])
-        .filter(e => e.checkVisibility()).map(e => [e.textContent.trim() || e.ariaLabel, e.getBoundingClientRect()])
-        .filter(([, r]) => r.width < 44 || r.height < 44).map(([t, r]) => `${t} ${r.width}x${r.height}`)"""
-    )
-    assert small == []
 
 
 def test_a_phone_comes_in_by_the_code_on_the_screen_and_goes_out(

@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page, expect
 
-from tests.box import OWNER, wait_for
+from tests.box import OWNER, PASSPHRASE, wait_for
+from tests.browser.accessible import require_accessible
+from tests.browser.chromium import DESKTOP, PHONE
 from tests.lab import lying_router
-from tests.lab.machines import LabBox, WireGuardApp
+from tests.lab.machines import LabBox, WireGuardApp, chromium_in
 from tests.lab.mapper import Mapper
 from tests.lab.places import BOX4, BOX6, ROUTER4, WIREGUARD, places
 from tests.netd.box import reaches
@@ -93,6 +96,49 @@ def test_reachable_is_said_only_after_a_handshake_from_outside(line: Line) -> No
     assert line.status()["reached"] > 0
     assert "reachable: yes" in line.box.command("way-in", "status")
     line.app.off()
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep a picture where one is asked for, to be looked at."""
+    if folder := os.environ.get("SCREENSHOTS_WAY_IN"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+@pytest.mark.parametrize(("locale", "screen"), [("fr-FR", DESKTOP), ("en-GB", PHONE)], ids=["desktop", "phone"])
+def test_the_page_says_what_stands_in_the_way_and_what_to_do(
+    line: Line, locale: str, screen: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    french, name = locale == "fr-FR", request.node.callspec.id
+    line.mapper.start()
+    line.look()
+    with chromium_in(line.box.space, line.folder) as browser, browser.new_context(locale=locale, **screen) as context:
+        page = context.new_page()
+        page.goto(f"{line.box.url}/#/devices")
+        page.fill("input[name=user]", OWNER)
+        page.fill("input[name=password]", PASSPHRASE)
+        page.keyboard.press("Enter")
+        section = page.locator("section[aria-labelledby=way-title]")
+        silent = "La box ne répond pas" if french else "The router does not answer"
+        expect(section).to_contain_text(silent, timeout=20_000)
+        section.locator("summary").click()
+        expect(section).to_contain_text("DMZ")
+        expect(section.locator("details dd").nth(1)).to_have_text(str(WIREGUARD))
+        require_accessible(page)
+        picture(page, f"{name}-silent")
+        line.mapper.start("pcp")
+        section.get_by_role("button", name="Chercher à nouveau" if french else "Look again").click()
+        through = "La box laisse passer le port" if french else "The router lets the tunnel’s port through"
+        expect(section).to_contain_text(through, timeout=20_000)
+        expect(section).to_contain_text(f"{ROUTER4}:{WIREGUARD}")
+        require_accessible(page)
+        picture(page, f"{name}-mapped")
+        line.mapper.start()
+        with line.mapper.outside("100.64.9.2"):
+            line.mapper.start("pcp")
+            section.get_by_role("button").first.click()
+            shared = "partage une adresse publique" if french else "shares one public address"
+            expect(section).to_contain_text(shared, timeout=20_000)
+            picture(page, f"{name}-carrier")
 
 
 @pytest.mark.parametrize("protocol", ["pcp", "nat-pmp", "upnp"])

@@ -18,4 +18,5 @@ export type DeviceAct = Schemas['Act']['act'];
 export type Somebody = Schemas['Somebody'];
 export type Equipment = Schemas['Equipment'];
 export type Decision = Partial<Schemas['Decision']> & Pick<Schemas['Decision'], 'address' | 'decision'>;
+export type WayIn = Schemas['WayIn'];
 export type Recovery = Schemas['Recovery'];
