@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from playwright.sync_api import Page, expect
 from tests.box import OWNER, PASSPHRASE, wait_for
 from tests.browser.accessible import require_accessible
 from tests.browser.chromium import DESKTOP, PHONE
-from tests.lab import lying_router
+from tests.lab import odd_router
 from tests.lab.machines import LabBox, WireGuardApp, chromium_in
 from tests.lab.mapper import Mapper
 from tests.lab.places import BOX4, BOX6, ROUTER4, WIREGUARD, places
@@ -207,19 +208,34 @@ def test_a_changed_public_address_is_noticed_and_the_devices_are_named(line: Lin
 
 @pytest.mark.parametrize("lie", ["other-port", "zero", "garbage", "elsewhere", "huge", "stolen"])
 def test_a_router_that_lies_is_told_and_not_relied_on(line: Line, lie: str) -> None:
-    line.mapper.start()
-    script = Path(lying_router.__file__)
-    liar = line.mapper.places.router.start(sys.executable, script, lie, stdout=subprocess.PIPE)
-    wait_for(lambda: ":1900 " in listening(line) or ":5351 " in listening(line), 10)
-    try:
+    with odd(line, lie) as asked:
         found = line.look()
-        assert found["report"]["verdict"] == "contradicts" and found["outside"] == "", found
-        assert found["report"]["outside4"] == ""
+        assert found["report"]["verdict"] == "contradicts" and found["report"]["outside4"] == "", found
+    assert lie != "elsewhere" or "GET" not in asked[0]
+
+
+def test_a_router_that_only_knows_mappings_without_end(line: Line) -> None:
+    with odd(line, "permanent") as asked:
+        assert line.look()["report"]["verdict"] in ("mapped", "other_port")
+        line.box.stop()
+    assert re.findall(r"AddPortMapping (\S+)", asked[0])[:2] == ["['3600']", "['0']"]
+    assert "DeletePortMapping" in asked[0]
+    line.box.start()
+
+
+@contextmanager
+def odd(line: Line, how: str) -> Iterator[list[str]]:
+    """Have a stand-in answer as the practice's router; yield a list that holds what it was asked, afterwards."""
+    line.mapper.start()
+    script = Path(odd_router.__file__)
+    router = line.mapper.places.router.start(sys.executable, script, how, stdout=subprocess.PIPE)
+    wait_for(lambda: ":1900 " in listening(line) or ":5351 " in listening(line), 10)
+    asked: list[str] = []
+    try:
+        yield asked
     finally:
-        liar.terminate()
-        assert liar.stdout is not None
-        asked = liar.communicate()[0]
-        assert lie != "elsewhere" or b"GET" not in asked
+        router.terminate()
+        asked.append(router.communicate()[0].decode())
 
 
 def listening(line: Line) -> str:

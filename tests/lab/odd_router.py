@@ -1,19 +1,22 @@
-"""A router that lies, on UDP 5351 and 1900 and TCP 5555: a stand-in written from RFC 6887, RFC 6886 and UPnP's IGD 1.
+"""Odd routers, on UDP 5351 and 1900 and TCP 5555: a stand-in written from RFC 6887 and UPnP's IGD 1.
 
-Argument: which lie. other-port, zero, garbage: PCP's answer. elsewhere: UPnP's description lies at another machine.
-huge: a description without end. stolen: another machine has our port, and the mapping is confirmed all the same.
+Argument: how it is odd.
+permanent: honest, but knows only mappings without end (error 725). All others lie:
+other-port, zero, garbage: the answer by PCP; elsewhere: the description by UPnP lies at another machine;
+huge: a description without end; stolen: another machine has our port, and the mapping is confirmed all the same.
 """
 
 from __future__ import annotations
 
 import http.server
 import os
+import re
 import socket
 import struct
 import sys
 import threading
 
-LIE = sys.argv[1] if __name__ == "__main__" else ""
+ODD = sys.argv[1] if __name__ == "__main__" else ""
 HERE = "192.168.77.1"
 DESCRIPTION = """<?xml version="1.0"?><root xmlns="urn:schemas-upnp-org:device-1-0"><specVersion><major>1</major>
 <minor>0</minor></specVersion><device><deviceType>urn:schemas-upnp-org:device:InternetGatewayDevice:1</deviceType>
@@ -22,6 +25,9 @@ DESCRIPTION = """<?xml version="1.0"?><root xmlns="urn:schemas-upnp-org:device-1
 <serviceId>urn:upnp-org:serviceId:WANIPConn1</serviceId><SCPDURL>/scpd.xml</SCPDURL><controlURL>/ctl</controlURL>
 <eventSubURL>/evt</eventSubURL></service></serviceList></device></root>"""
 OUT = {
+    "DeletePortMapping": (
+        ("NewRemoteHost", "in", "string"), ("NewExternalPort", "in", "ui2"), ("NewProtocol", "in", "string"),
+    ),
     "GetExternalIPAddress": (("NewExternalIPAddress", "out", "string"),),
     "GetSpecificPortMappingEntry": (
         ("NewRemoteHost", "in", "string"), ("NewExternalPort", "in", "ui2"), ("NewProtocol", "in", "string"),
@@ -41,7 +47,10 @@ ANSWERS = {
         "NewPortMappingDescription": "x", "NewLeaseDuration": "0",
     },
     "AddPortMapping": {},
+    "DeletePortMapping": {},
 }  # fmt: skip
+if ODD == "permanent":
+    ANSWERS["GetSpecificPortMappingEntry"]["NewInternalClient"] = "192.168.77.2"
 added = False
 
 
@@ -68,7 +77,7 @@ def scpd() -> str:
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         print("GET", self.path, flush=True)
-        if LIE == "huge":
+        if ODD == "huge":
             self.send_response(200)
             self.end_headers()
             try:
@@ -81,12 +90,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         global added
         action = self.headers["SOAPAction"].strip('"').partition("#")[2]
-        self.rfile.read(int(self.headers["Content-Length"]))
+        asked = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        print(action, re.findall(r"NewLeaseDuration>(\d+)", asked), flush=True)
         envelope = '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>{}</s:Body></s:Envelope>'
-        if action == "GetSpecificPortMappingEntry" and not added:
+        endless = "NewLeaseDuration>0<" in asked
+        error = 714 if action == "GetSpecificPortMappingEntry" and not added else 0
+        if ODD == "permanent" and action == "AddPortMapping" and not endless:
+            error = 725
+        if error:
             fault = "<s:Fault><faultcode>s:Client</faultcode><faultstring>UPnPError</faultstring><detail>"
-            fault += '<UPnPError xmlns="urn:schemas-upnp-org:control-1-0"><errorCode>714</errorCode>'
-            fault += "<errorDescription>NoSuchEntryInArray</errorDescription></UPnPError></detail></s:Fault>"
+            fault += f'<UPnPError xmlns="urn:schemas-upnp-org:control-1-0"><errorCode>{error}</errorCode>'
+            fault += "<errorDescription>No</errorDescription></UPnPError></detail></s:Fault>"
             self.answer(500, envelope.format(fault))
             return
         added = added or action == "AddPortMapping"
@@ -113,18 +127,18 @@ def speak_pcp() -> None:
         if question[0] != 2:
             continue
         nonce, port = question[24:36], struct.unpack_from("!H", question, 40)[0]
-        said = {"other-port": port + 1, "zero": port}.get(LIE, port)
-        address = b"\0" * 12 + (b"\0" * 4 if LIE == "zero" else socket.inet_aton("203.0.120.2"))
+        said = {"other-port": port + 1, "zero": port}.get(ODD, port)
+        address = b"\0" * 12 + (b"\0" * 4 if ODD == "zero" else socket.inet_aton("203.0.120.2"))
         address = address[:10] + b"\xff\xff" + address[12:]
         answer = struct.pack("!BBxBII12x", 2, 0x81, 0, 3600, 1) + nonce
         answer += struct.pack("!B3xHH", 17, said, said) + address
-        server.sendto(os.urandom(60) if LIE == "garbage" else answer, asker)
+        server.sendto(os.urandom(60) if ODD == "garbage" else answer, asker)
 
 
 def speak_ssdp() -> None:
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     server.bind((HERE, 1900))
-    where = "192.168.77.9" if LIE == "elsewhere" else HERE
+    where = "192.168.77.9" if ODD == "elsewhere" else HERE
     while True:
         _, asker = server.recvfrom(2048)
         head = f"HTTP/1.1 200 OK\r\nCACHE-CONTROL: max-age=120\r\nLOCATION: http://{where}:5555/d.xml\r\nEXT:\r\n"
@@ -132,9 +146,9 @@ def speak_ssdp() -> None:
         server.sendto(head.encode(), asker)
 
 
-if not LIE:
+if not ODD:
     pass  # Imported for its path.
-elif LIE in ("other-port", "zero", "garbage"):
+elif ODD in ("other-port", "zero", "garbage"):
     speak_pcp()
 else:
     threading.Thread(target=speak_ssdp, daemon=True).start()
