@@ -14,8 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from playwright.sync_api import Page, expect
 
+from appliance import sockets
+from appliance.network.line import LONGEST
+from appliance.paths import RunPaths
 from tests.box import OWNER, PASSPHRASE, wait_for
 from tests.browser.accessible import require_accessible
 from tests.browser.chromium import DESKTOP, PHONE
@@ -221,6 +226,32 @@ def test_a_router_that_only_knows_mappings_without_end(line: Line) -> None:
     assert re.findall(r"AddPortMapping (\S+)", asked[0])[:2] == ["['3600']", "['0']"]
     assert "DeletePortMapping" in asked[0]
     line.box.start()
+
+
+REQUESTS = st.one_of(
+    st.binary(max_size=300),
+    st.builds(lambda verb: json.dumps({"verb": verb}).encode() + b"\n", st.text(max_size=12) | st.none() | st.just([])),
+    st.builds(
+        lambda name, value: json.dumps({"verb": "look", name: value}).encode() + b"\n",
+        st.sampled_from(["port", "address", "router", "protocol", "command"]),
+        st.integers() | st.text(max_size=12),
+    ),
+)
+
+
+def test_a_request_outside_the_couriers_table_is_refused_and_logged(line: Line) -> None:
+    socket, before = RunPaths(line.box.state / "run").courier, line.status()
+
+    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(REQUESTS)
+    def refused(raw: bytes) -> None:
+        count = line.box.log.read_bytes().count(b'"refused"')
+        assert "error" in json.loads(sockets.ask(socket, raw, LONGEST, 5, "courier"))
+        assert line.box.log.read_bytes().count(b'"refused"') == count + 1
+
+    refused()
+    assert "ok" in json.loads(sockets.ask(socket, b'{"verb":"status"}\n', LONGEST, 5, "courier"))
+    assert line.status()["report"]["verdict"] == before["report"]["verdict"]
 
 
 @contextmanager
