@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -229,3 +231,44 @@ while True:
     def longest_pause(self) -> float:
         """Return the longest time between two answers, in seconds."""
         return max(later - sooner for sooner, later in zip(self.times, self.times[1:], strict=False))
+
+
+class Wire:
+    """What crosses an interface, as a capture there sees it: the contents of TCP, both ways; gzip is read as well."""
+
+    def __init__(self, space: Namespace, interface: str) -> None:
+        script = f"""
+import socket, sys
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+wire.bind(({interface!r}, 0))
+sys.stderr.write("on\\n")
+sys.stderr.flush()
+while True:
+    packet = wire.recv(65535)
+    if packet[0] >> 4 == 4 and packet[9] == 6:
+        head = (packet[0] & 15) * 4
+        sys.stdout.buffer.write(packet[head + (packet[head + 12] >> 4) * 4:int.from_bytes(packet[2:4], "big")])
+        sys.stdout.flush()
+"""
+        self._seen = bytearray()
+        self._process = space.start("python3", "-c", script, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert self._process.stderr is not None and self._process.stderr.readline() == b"on\n"
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        while part := self._process.stdout.read1(65536):  # type: ignore[attr-defined]
+            self._seen += part
+
+    def end(self) -> bytes:
+        """Stop; return what was seen."""
+        time.sleep(0.5)
+        self._process.kill()
+        self._reader.join(5)
+        seen = bytes(self._seen)
+        parts = [seen]
+        for found in re.finditer(rb"\x1f\x8b\x08", seen):
+            with contextlib.suppress(zlib.error):
+                parts.append(zlib.decompressobj(31).decompress(seen[found.start() :]))
+        return b"\n".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import time
@@ -15,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.box import OWNER, PASSPHRASE, wait_for
 from tests.browser.chromium import PHONE
 from tests.lab.conftest import Practice
-from tests.lab.machines import Download, chromium_in, store
+from tests.lab.machines import Download, Wire, chromium_in, store
 from tests.lab.places import BOX4, SENSOR4
 from tests.netd.box import probe
 
@@ -68,6 +69,31 @@ def test_another_phone_with_the_same_code_is_refused_and_alarms(practice: Practi
     with practice.box.client_in(practice.places.phone, f"http://{practice.box.address()}") as second:
         assert second.post("/api/claim").status_code == 403
     assert practice.box.devices()["Téléphone"]["suspicious"] is True
+    practice.box.command("device", "reopen", "Téléphone")
+
+
+def test_a_key_that_the_browser_made_never_crosses_the_wire(practice: Practice, browser: Browser) -> None:
+    wire = Wire(practice.places.phone, "dehors")
+    with browser.new_context(locale="fr-FR", accept_downloads=True, **PHONE) as context:
+        page = context.new_page()
+        let_in(practice, page)
+        page.goto(f"http://{practice.box.address()}/#/devices")
+        page.click("button:has-text('Ajouter un appareil')")
+        page.fill("#new-name", "Tablette")
+        page.click("button:has-text('Afficher le code')")
+        page.wait_for_selector("[data-testid=qr]")
+        with page.expect_download() as waiting:
+            page.click("button:has-text('Fichier WireGuard')")
+        text = Path(waiting.value.path()).read_text("ascii")
+    seen = wire.end()
+    found = re.search(r"PrivateKey = (\S+)", text)
+    assert found is not None
+    private = base64.b64decode(found[1])
+    public = practice.box.devices()["Tablette"]["public_key"]
+    assert public.encode() in seen and b"PresharedKey" in seen, "the capture misses what did cross"
+    for form in (private, found[1].encode(), private.hex().encode(), found[1].rstrip("=").encode()):
+        assert form not in seen
+    practice.box.command("device", "revoke", "Tablette")
     practice.box.command("device", "reopen", "Téléphone")
 
 
