@@ -256,7 +256,9 @@ def _web(settings: Settings) -> _Web:
     visitors, port = Visitors(devices, clock.now), settings.wireguard_port
     courier = CourierClient(run.courier) if settings.courier != "none" else None
     way_in = WayIns(courier, settings.public_name, port)
-    enrolment = Enrolment(devices, NetdClient(run.netd), Endpoints(port, way_in.endpoint), port, clock.now)
+    enrolment = Enrolment(
+        devices, NetdClient(run.netd), Endpoints(port, way_in.endpoint, way_in.inside), port, clock.now
+    )
     gate, reading = Gate(agent, visitors), Reading(archive, agent)
     pictures = Pictures(reading, Decoder(run.decoder))
     desk = Desk(paths, archive, agent, clock.now, events.changed)

@@ -102,7 +102,7 @@ def enrolment_desk(state: Path | None) -> Iterator[Desk]:
     try:
         netd = NetdClient(RunPaths(settings.run_root).netd)
         way_in = way_ins(settings)
-        enrolment = Enrolment(devices, netd, Endpoints(port, way_in.endpoint), port, clock.now)
+        enrolment = Enrolment(devices, netd, Endpoints(port, way_in.endpoint, way_in.inside), port, clock.now)
         yield Desk(enrolment, devices, People(file), CliHand(paths, settings), way_in)
     finally:
         file.close()

@@ -99,6 +99,7 @@ class Keeper:
             looking=False,
             looked=now,
             router=str(four.router) if four else "",
+            own=str(four.own) if four else "",
             address=_named(attempts, address),
             outside4=outside4,
             outside6=endpoint(attempt6),

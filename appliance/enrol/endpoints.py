@@ -31,16 +31,18 @@ class Endpoints:
         self,
         listen_port: int,
         outside: Callable[[], str] = lambda: "",
+        inside: Callable[[], str] = lambda: "",
         find: Callable[[], IPv4Address | None] = local_address,
     ) -> None:
-        """``outside`` returns HOST:PORT, or an empty text."""
+        """``outside`` and ``inside`` return HOST:PORT or an empty text; then ``find`` is asked."""
         self._port = listen_port
         self._outside = outside
+        self._inside = inside
         self._find = find
 
     def fill(self, tunnel: Tunnel) -> Tunnel:
         """Return ``tunnel`` with the endpoints that are known now; the row itself is left as it is."""
-        inside = tunnel.inside
+        inside = tunnel.inside or self._inside()
         if not inside and (address := self._find()) is not None:
             inside = f"{address}:{self._port}"
         outside = tunnel.outside or self._outside()

@@ -14,6 +14,7 @@ from appliance.enrol.enrolment import Enrolment, Seen
 from appliance.errors import NegatoError
 from appliance.network.courier_wire import Report
 from appliance.network.public import is_public
+from appliance.network.way_in import host_and_port
 
 Source = Literal["hand", "name", "router", "none"]
 
@@ -63,6 +64,15 @@ class WayIns:
         if self._name:
             return f"{self._name}:{known.rpartition(':')[2] or self.port}"
         return known
+
+    def inside(self) -> str:
+        """Return ADDRESS:PORT on the practice's network as the courier sees it, empty without one.
+
+        The pages themselves are shut off from the network and see no address.
+        """
+        report = self.report()
+        own = ip_address(report.own) if report is not None and report.own else None
+        return host_and_port(own, self.port) if own is not None and not is_public(own) else ""
 
     def state(self, enrolment: Enrolment) -> WayIn:
         """Return all that is known, with what the devices prove of it."""

@@ -28,14 +28,15 @@ class Report:
     """The way in as the courier knows it. Times are Unix seconds, 0 for never.
 
     ``verdict`` is about IPv4; ``outside4`` and ``outside6`` are the endpoints that the router lets through, empty
-    without; ``router`` is its address here. ``address`` is the router's address outside since ``since``, ``former``
-    the one before. ``looking``: a look is under way, and all this is from the one before.
+    without; ``router`` is its address here, ``own`` this machine's beside it. ``address`` is the router's address
+    outside since ``since``, ``former`` the one before. ``looking``: a look is under way, all this is from before.
     """
 
     verdict: Verdict
     looking: bool
     looked: int
     router: str = ""
+    own: str = ""
     address: str = ""
     outside4: str = ""
     outside6: str = ""
@@ -76,6 +77,7 @@ def decode_report(raw: bytes) -> Report:
             looking=bool(found["looking"]),
             looked=int(found["looked"]),
             router=str(found["router"]),
+            own=str(found["own"]),
             address=str(found["address"]),
             outside4=_endpoint(found["outside4"]),
             outside6=_endpoint(found["outside6"]),

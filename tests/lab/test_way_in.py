@@ -46,7 +46,8 @@ class Line:
 
     def connects(self, name: str, seconds: float = 20) -> str:
         """Have a phone on 4G let in with what the box tells by itself; return its endpoint when it got an answer."""
-        outside = self.box.invite(OWNER, name, self.folder)[1]
+        _, outside, inside = self.box.invite(OWNER, name, self.folder)
+        assert f"Endpoint = {BOX4}:{WIREGUARD}" in inside
         self.app.on(outside)
         wait_for(lambda: reaches(self.mapper.places.phone, self.box.address(), 80), seconds)
         self.app.off()
@@ -64,7 +65,6 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
         box = LabBox(folder, made.box, courier="real")
         box.init()
         box.start()
-        box.command("device", "endpoint", "--cabinet", f"{BOX4}:{WIREGUARD}")
         try:
             yield Line(box, mapper, WireGuardApp(made.phone, folder), folder)
         finally:
