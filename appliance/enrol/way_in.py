@@ -13,7 +13,7 @@ from appliance.enrol.courier import CourierClient
 from appliance.enrol.enrolment import Enrolment, Seen
 from appliance.errors import NegatoError
 from appliance.network.courier_wire import Report
-from appliance.network.public import is_public
+from appliance.network.public import RELAY, is_public
 from appliance.network.way_in import host_and_port
 
 Source = Literal["hand", "name", "router", "none"]
@@ -84,12 +84,14 @@ class WayIns:
 
 
 def _reached(seen: Sequence[Seen], report: Report | None) -> int:
-    """Return the last handshake that came through the router: from a public address that is not the practice's own."""
+    """Return the last handshake from outside: from a public address that is not the practice's own, or by a relay."""
     own = report.address if report is not None else ""
     found = [0]
     for one in seen:
         host = one.peer.endpoint.rpartition(":")[0].strip("[]") if one.peer is not None else ""
-        if host and host != own and is_public(ip_address(host)) and one.peer is not None:
+        if not host or one.peer is None or host == own:
+            continue
+        if is_public(ip_address(host)) or ip_address(host) in RELAY:
             found.append(one.peer.latest_handshake)
     return max(found)
 

@@ -12,6 +12,9 @@ CARRIER = IPv4Network("100.64.0.0/10")
 NOT_PUBLIC4 = (*LOCAL4, IPv4Network("0.0.0.0/8"), CARRIER, IPv4Network("127.0.0.0/8"), IPv4Network("224.0.0.0/3"))
 NOT_PUBLIC6 = (*LOCAL6, IPv6Network("::/128"), IPv6Network("::1/128"), IPv6Network("ff00::/8"))
 
+# A rented relay (ansible/relay.yml): what it passes on comes from its address in its own tunnel to the box.
+RELAY = (IPv4Address("172.31.255.1"), IPv6Address("fd6e:6567:6174::1"))
+
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
     """Return whether the internet can know ``address``."""
