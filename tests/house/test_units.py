@@ -12,6 +12,8 @@ ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "systemd"
 SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
 PROGRAM = "/opt/negatoscope/.venv/bin/appliance"
+# Debian's program, as the courier's user.
+INADYN = "negatoscope-dyndns.service"
 WRITES = {
     "negatoscope-receiver.service": ["/var/lib/negatoscope/inbox"],
     "negatoscope-keyagent.service": [
@@ -20,6 +22,7 @@ WRITES = {
         "/var/lib/negatoscope/keys/slots",
     ],
     "negatoscope-decoder.service": [],
+    INADYN: [],
     "negatoscope-courier.service": ["/var/lib/negatoscope/courier"],
     "negatoscope-netd.service": ["/var/lib/negatoscope/netd", "-/var/lib/negatoscope/keys/box"],
     "negatoscope-web.service": ["/var/lib/negatoscope"],
@@ -40,8 +43,8 @@ def installed(tmp_path: Path) -> list[Path]:
     program.chmod(0o755)
     for unit in UNITS.iterdir():
         if unit.suffix in {".service", ".socket", ".target"}:
-            text = unit.read_text("utf-8").replace(PROGRAM, str(program))
-            text = re.sub(r"^(User|SocketGroup)=.*", r"\1=root", text, flags=re.MULTILINE)
+            text = unit.read_text("utf-8").replace(PROGRAM, str(program)).replace("/usr/sbin/inadyn", str(program))
+            text = re.sub(r"^(User|SocketUser|SocketGroup)=.*", r"\1=root", text, flags=re.MULTILINE)
             (tmp_path / unit.name).write_text(text)
     return sorted(path for path in tmp_path.iterdir() if path.suffix)
 
@@ -105,6 +108,9 @@ def test_netd_sees_no_image_no_slot_and_no_list_of_people() -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_process_has_a_user_of_its_own_that_is_made(service: str) -> None:
     process = service.removeprefix("negatoscope-").removesuffix(".service")
+    if service == INADYN:
+        assert values(service, "User") == ["negato-courier"]
+        return
     assert values(service, "User") == [f"negato-{process}"]
     assert f"u negato-{process} " in (UNITS / "negatoscope.sysusers").read_text("utf-8")
     assert values(service, "ExecStart") == [PROGRAM, "run", process]

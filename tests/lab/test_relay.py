@@ -13,19 +13,13 @@ import pytest
 from tests.box import OWNER, wait_for
 from tests.lab.machines import LabBox, WireGuardApp, answers_junk, open_tcp
 from tests.lab.places import BOX4, WIREGUARD, Places, places
+from tests.lab.templates import rendered
 from tests.netd.box import probe, reaches
 from tests.netd.namespaces import Namespace, cable, namespaces
 
-ROLES = Path(__file__).parents[2] / "ansible/roles"
 RELAY4 = "203.0.123.2"
 BOX_PORT = 51821
 INSIDE4 = "172.31.255.2"
-# The templates of the roles, as Ansible's own Jinja2 renders them.
-RENDER = """
-import jinja2, json, sys
-environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-print(environment.from_string(open(sys.argv[1]).read()).render(json.loads(sys.argv[2])))
-"""
 
 
 @dataclass(frozen=True)
@@ -37,12 +31,6 @@ class Line:
     box: LabBox
     app: WireGuardApp
     folder: Path
-
-
-def rendered(role: str, name: str, **values: object) -> str:
-    template = ROLES / role / "templates" / name
-    command = ["/usr/bin/python3", "-c", RENDER, str(template), json.dumps(values)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def set_up(space: Namespace, folder: Path, key: str, files: dict[str, str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -21,14 +22,34 @@ from playwright.sync_api import Page, expect
 from appliance import sockets
 from appliance.network.line import LONGEST
 from appliance.paths import RunPaths
-from tests.box import OWNER, PASSPHRASE, wait_for
+from tests.box import APPLIANCE, OWNER, PASSPHRASE, wait_for
 from tests.browser.accessible import require_accessible
 from tests.browser.chromium import DESKTOP, PHONE
 from tests.lab import odd_router
 from tests.lab.machines import LabBox, WireGuardApp, chromium_in
 from tests.lab.mapper import Mapper
 from tests.lab.places import BOX4, BOX6, ROUTER4, WIREGUARD, places
+from tests.lab.templates import rendered
 from tests.netd.box import reaches
+
+# A provider of names on this machine: says yes to an update, and what it was asked.
+HERE = """    ddns-server = 127.0.0.1:8053
+    ddns-path = "/nic/update?hostname=%h&myip=%i"
+    ssl = false"""
+PROVIDER = """
+import http.server
+class Provider(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        print(self.path, flush=True)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"good")
+    def log_message(self, *_):
+        pass
+server = http.server.HTTPServer(("127.0.0.1", 8053), Provider)
+print("up", flush=True)
+server.serve_forever()
+"""
 
 
 class Line:
@@ -209,6 +230,34 @@ def test_a_changed_public_address_is_noticed_and_the_devices_are_named(line: Lin
         assert "Ancien" in found["stale"]
         told = line.box.command("way-in", "status")
         assert f"changed from {ROUTER4} to 203.0.120.77" in told and "Ancien" in told
+
+
+def test_the_practices_name_is_kept_at_the_address_that_the_router_says(line: Line) -> None:
+    """Debian's inadyn with the role's file; its provider is a stand-in on this machine with the usual protocol."""
+    line.mapper.start("pcp")
+    line.look()
+    program = f"{shlex.join(APPLIANCE)} way-in address --state {line.box.state}"
+    text = rendered(
+        "negatoscope", "dyndns.conf.j2", negatoscope_dyndns_provider="default@dyndns.org",
+        negatoscope_public_name="cabinet.example.org", negatoscope_dyndns_user="martin",
+        negatoscope_dyndns_password="secret-3f",
+    )  # fmt: skip
+    text = text.replace("/opt/negatoscope/.venv/bin/appliance way-in address", program)
+    text = text.replace("provider default@dyndns.org {", f"custom here {{\n{HERE}")
+    file = line.folder / "dyndns.conf"
+    file.write_text(text)
+    file.chmod(0o600)
+    provider = line.box.space.start(sys.executable, "-c", PROVIDER, stdout=subprocess.PIPE)
+    assert provider.stdout is not None
+    assert provider.stdout.readline() == b"up\n"
+    cache = line.folder / "cache"
+    cache.mkdir()
+    environment = {**os.environ, "NEGATO_COURIER": "real"}
+    command = ["inadyn", "--foreground", "--no-pidfile", "--once", f"--cache-dir={cache}", f"--config={file}"]
+    done = subprocess.run(line.box.space.command(*command), env=environment, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+    provider.terminate()
+    assert f"hostname=cabinet.example.org&myip={ROUTER4}\n" in provider.communicate()[0].decode()
 
 
 @pytest.mark.parametrize("lie", ["other-port", "zero", "garbage", "elsewhere", "huge", "stolen"])
