@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from appliance.archive.files import FileBackend
     from appliance.enrol.watch import Watch
     from appliance.ingest.desk import Desk
+    from appliance.web_server import Certificate
 
 MIB = 1024 * 1024
 
@@ -101,35 +102,28 @@ def run_decoder(settings: Settings) -> None:
 def run_web(settings: Settings) -> None:
     """Serve the pages and DICOMweb; end when the key agent ends, so that what was open is forgotten."""
     without_numpy()
-    import uvicorn
+    from appliance.web_server import WebServer
 
     _begin("web")
     no_dumps()
     _state(settings)
-    listener = sockets.handed_down() or sockets.listen_tcp(settings.http)
+    handed = sockets.all_handed_down()
+    addresses = [settings.http, *filter(None, [settings.https])]
+    http, *https = handed or [sockets.listen_tcp(address) for address in addresses]
     web = _web(settings)
-    config = uvicorn.Config(
-        web.app,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=2,
-        limit_concurrency=256,
-    )
-    server = uvicorn.Server(config)
+    server = WebServer(web.app, http, https[0] if https else None, web.certificate)
 
     def end() -> None:
         web.gate.shut()
         web.events.close()
-        server.should_exit = True
+        server.end()
 
     web.archive.forget_drafts()
     web.desk.start(end, web.events.look_again)
     if settings.tunnel != "none":
         web.watch.start()
     _ready("web")
-    server.run(sockets=[listener])
+    server.run()
 
 
 def run_netd(settings: Settings) -> None:
@@ -209,6 +203,7 @@ class _Web:
     events: Events
     gate: Gate
     watch: Watch
+    certificate: Certificate | None
 
 
 def _web(settings: Settings) -> _Web:
@@ -223,6 +218,7 @@ def _web(settings: Settings) -> _Web:
     from appliance.api.frames import frames_router
     from appliance.api.gate import Gate
     from appliance.api.hand import AgentHand
+    from appliance.api.handover import Origins, handover_router
     from appliance.api.pages import page_directory
     from appliance.api.recovery import recovery_router
     from appliance.api.session import session_router
@@ -248,6 +244,7 @@ def _web(settings: Settings) -> _Web:
     from appliance.retrieve.decoder import Decoder
     from appliance.retrieve.pictures import Pictures
     from appliance.retrieve.reading import Reading
+    from appliance.web_server import Certificate
 
     paths, run = StatePaths(settings.state), RunPaths(settings.run_root)
     archive = FileBackend(paths, "web", settings.reserve_mib * MIB)
@@ -281,7 +278,15 @@ def _web(settings: Settings) -> _Web:
         events.devices_changed()
         watch.wake()
 
+    certificate = Certificate(*paths.certificate(settings.tls_name)) if settings.tls_name else None
+    origins = Origins(
+        secure=settings.tls == "acme",
+        plain=lambda: f"http://{enrolment.tunnel().ipv4.partition('/')[0]}{_port(settings.http, 80)}",
+        named=f"https://{settings.tls_name}{_port(settings.https, 443)}",
+        ready=lambda: certificate is not None and certificate.ready,
+    )
     routers = [
+        handover_router(origins, visitors),
         box_router(gate, agent, archive),
         claim_router(visitors, enrolment, hand, agent, people, changed),
         session_router(gate, agent, people, visitors, enrolment, hand, desk.wait_open, reading.forget),
@@ -294,8 +299,15 @@ def _web(settings: Settings) -> _Web:
         frames_router(gate, desk.index, pictures),
         dicomweb_router(gate.reader, desk.index, pictures, admit),
     ]
-    app = build(gate, visitors, routers, page_directory(settings.web_root), settings.hosts)
-    return _Web(app, archive, desk, events, gate, watch)
+    hosts = [*settings.hosts, *filter(None, [settings.tls_name])]
+    app = build(gate, visitors, origins, routers, page_directory(settings.web_root), hosts)
+    return _Web(app, archive, desk, events, gate, watch, certificate)
+
+
+def _port(address: str, usual: int) -> str:
+    """Return what an origin says of its port: nothing for the usual one, or where the socket is handed down."""
+    port = sockets.split(address)[1] if address else usual
+    return "" if port == usual else f":{port}"
 
 
 def _begin(process: str) -> None:

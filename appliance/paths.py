@@ -35,6 +35,7 @@ class StatePaths:
         self.wireguard_public = self.netd / "server.pub"
         self.applied_network = self.netd / "network.json"
         self.endpoints = self.netd / "endpoints.json"
+        self.tls = root / "tls"
         self.courier = root / "courier"
         self.way_in = self.courier / "way_in.json"
         self.audit = root / "audit"
@@ -42,6 +43,11 @@ class StatePaths:
         self.exchanged = self.alarm / "recipients"
         self.tmp = root / "tmp"
         self.strays = root / "strays"
+
+    def certificate(self, name: str) -> tuple[Path, Path]:
+        """Return the chain and the key (PEM) for a name, where lego puts them below :attr:`tls`."""
+        made = self.tls / "certificates"
+        return made / f"{name}.crt", made / f"{name}.key"
 
     def slot(self, person: str) -> Path:
         """Return the slot file of a person's id."""

@@ -16,6 +16,8 @@ from pydantic_settings import (
 SYSTEM_STATE = Path("/var/lib/negatoscope")
 SYSTEM_RUN = Path("/run/negatoscope")
 SYSTEM_FILE = Path("/etc/negatoscope/settings.toml")
+# A name of the DNS, or none.
+NAME = r"^$|^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
 
 class Settings(BaseSettings):
@@ -29,6 +31,7 @@ class Settings(BaseSettings):
     dicom: str = Field(default="127.0.0.1:11112", description="HOST:PORT where modalities send.")
     ae_title: str = Field(default="NEGATOSCOPE", max_length=16, description="Our AE title; a sender must call it.")
     web_root: Path | None = Field(default=None, description="Directory of the built pages.")
+    https: str = Field(default="", description="HOST:PORT of the pages with TLS; empty for none.")
     hosts: list[str] = Field(
         default_factory=list, description="Further host names under which the pages may be asked for."
     )
@@ -54,8 +57,18 @@ class Settings(BaseSettings):
     public_name: str = Field(
         default="",
         max_length=253,
-        pattern=r"^$|^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        pattern=NAME,
         description="Name under which the internet finds the practice's line, kept by dynamic DNS; for new devices.",
+    )
+
+    tls: Literal["plain", "acme"] = Field(
+        default="plain", description="Where the pages live: http at the box's address, or https at its name."
+    )
+    tls_name: str = Field(
+        default="",
+        max_length=253,
+        pattern=NAME,
+        description="The box's name in the tunnel, with a certificate of its own.",
     )
 
     @classmethod

@@ -82,10 +82,15 @@ def callers() -> frozenset[int]:
 
 def handed_down() -> socket.socket | None:
     """Return the listener that systemd (sd_listen_fds(3)) or our supervisor handed down, if any."""
-    if os.environ.get("LISTEN_FDS") == "1" and os.environ.get("LISTEN_PID") == str(os.getpid()):
-        return socket.socket(fileno=FIRST_HANDED_FD)
-    ours = os.environ.get(HANDED_FD)
-    return socket.socket(fileno=int(ours)) if ours and ours.isdecimal() else None
+    return next(iter(all_handed_down()), None)
+
+
+def all_handed_down() -> list[socket.socket]:
+    """Return every listener that was handed down, in the order of the unit."""
+    count = os.environ.get("LISTEN_FDS", "")
+    if count.isdecimal() and os.environ.get("LISTEN_PID") == str(os.getpid()):
+        return [socket.socket(fileno=FIRST_HANDED_FD + number) for number in range(int(count))]
+    return [socket.socket(fileno=int(one)) for one in os.environ.get(HANDED_FD, "").split(",") if one.isdecimal()]
 
 
 def peer_uid(connection: socket.socket) -> int:

@@ -37,7 +37,7 @@ class Child:
     """One supervised process."""
 
     name: str
-    listener: socket.socket | None = None
+    listeners: tuple[socket.socket, ...] = ()
     process: subprocess.Popen[bytes] | None = None
     ready: bool = False
     started: float = 0.0
@@ -47,13 +47,14 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where the sockets are: the directory of the local ones, HOST:PORT of pages and DICOM; which ``further``
-    processes run beside the four."""
+    """Where the sockets are: the directory of the local ones, HOST:PORT of pages and DICOM, and of pages with TLS if
+    there are any; which ``further`` processes run beside the four."""
 
     run: Path
     http: str
     dicom: str
     further: tuple[str, ...] = ()
+    https: tuple[str, ...] = ()
 
 
 class Supervisor:
@@ -69,14 +70,14 @@ class Supervisor:
         self._alone = _alone(plan.run)
         sockets.listen_tcp(plan.dicom).close()  # Only to say at once that it is taken.
         self._children = {
-            "keyagent": Child("keyagent", sockets.listen(paths.keyagent)),
-            "decoder": Child("decoder", sockets.listen(paths.decoder)),
+            "keyagent": Child("keyagent", (sockets.listen(paths.keyagent),)),
+            "decoder": Child("decoder", (sockets.listen(paths.decoder),)),
             "receiver": Child("receiver"),
-            "web": Child("web", sockets.listen_tcp(plan.http)),
+            "web": Child("web", tuple(map(sockets.listen_tcp, (plan.http, *plan.https)))),
         }
         further = {"netd": paths.netd, "courier": paths.courier}
         self._local = [paths.keyagent, paths.decoder, *(further[name] for name in plan.further)]
-        self._children |= {name: Child(name, sockets.listen(further[name])) for name in plan.further}
+        self._children |= {name: Child(name, (sockets.listen(further[name]),)) for name in plan.further}
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._notify_name = f"@negatoscope-{secrets.token_hex(8)}"
         self._notify.bind("\0" + self._notify_name[1:])
@@ -116,10 +117,9 @@ class Supervisor:
     def _start(self, child: Child, now: float) -> None:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("LISTEN_")}
         environment |= {SOCKET: self._notify_name, SUPERVISOR: str(os.getpid())}
-        descriptors: tuple[int, ...] = ()
-        if child.listener is not None:
-            descriptors = (child.listener.fileno(),)
-            environment[sockets.HANDED_FD] = str(descriptors[0])
+        descriptors = tuple(listener.fileno() for listener in child.listeners)
+        if descriptors:
+            environment[sockets.HANDED_FD] = ",".join(map(str, descriptors))
         child.process = subprocess.Popen(
             [sys.executable, "-m", "appliance.cli.main", "run", child.name],
             env=environment,

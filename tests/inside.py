@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import ssl
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,10 +16,10 @@ CLONE_NEWNET = 0x40000000
 class Inside(httpx.BaseTransport):
     """Opens its connections in the namespace that ``network`` names (/run/netns/... or /proc/.../ns/net)."""
 
-    def __init__(self, network: Path, address: str | None = None) -> None:
-        """``address`` is where connections come from, if it matters."""
+    def __init__(self, network: Path, address: str | None = None, verify: ssl.SSLContext | bool = True) -> None:
+        """``address`` is where connections come from, if it matters; ``verify`` is whose certificates are taken."""
         self._executor = ThreadPoolExecutor(1, initializer=_enter, initargs=(network,))
-        self._transport = httpx.HTTPTransport(local_address=address)
+        self._transport = httpx.HTTPTransport(local_address=address, verify=verify)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request and return its answer."""

@@ -14,13 +14,19 @@ from appliance.api.compress import CompressJson
 from appliance.api.errors import register
 from appliance.api.fence import Fence
 from appliance.api.gate import Gate, open_to_all
+from appliance.api.handover import Handover, Origins
 from appliance.api.pages import page_route
 from appliance.api.shield import Shield
 from appliance.api.visitors import Visitors
 
 
 def build(
-    gate: Gate, visitors: Visitors, routers: Sequence[APIRouter], pages: Path | None, hosts: Iterable[str]
+    gate: Gate,
+    visitors: Visitors,
+    origins: Origins,
+    routers: Sequence[APIRouter],
+    pages: Path | None,
+    hosts: Iterable[str],
 ) -> FastAPI:
     """Return the application; :class:`AssertionError` when a route names neither the gate nor that it is open.
 
@@ -35,6 +41,7 @@ def build(
             raise AssertionError(f"The route {route.path} names no permission.")
     app.router.routes.append(page_route(pages))
     app.add_middleware(CompressJson)
+    app.add_middleware(Handover, origins=origins, visitors=visitors)
     app.add_middleware(Fence, visitors=visitors)
     app.add_middleware(Shield, hosts=tuple(hosts))
     return app

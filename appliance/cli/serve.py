@@ -27,6 +27,7 @@ def serve(
         "NEGATO_STATE": str(settings.state.absolute()),
         "NEGATO_RUN": str(settings.run_root.absolute()),
         "NEGATO_HTTP": settings.http,
+        "NEGATO_HTTPS": settings.https,
         "NEGATO_DICOM": settings.dicom,
         "NEGATO_AE_TITLE": settings.ae_title,
         "NEGATO_FURTHER": ",".join(_further(settings)),

@@ -15,7 +15,8 @@ def main() -> None:
     """Supervise until told to stop; exit with the code of the error that stands in the way."""
     logs.configure("supervisor")
     further = tuple(name for name in os.environ["NEGATO_FURTHER"].split(",") if name)
-    plan = Plan(Path(os.environ["NEGATO_RUN"]), os.environ["NEGATO_HTTP"], os.environ["NEGATO_DICOM"], further)
+    https = tuple(filter(None, [os.environ["NEGATO_HTTPS"]]))
+    plan = Plan(Path(os.environ["NEGATO_RUN"]), os.environ["NEGATO_HTTP"], os.environ["NEGATO_DICOM"], further, https)
     ae_title = os.environ["NEGATO_AE_TITLE"]
 
     def ready() -> None:

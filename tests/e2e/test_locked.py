@@ -21,10 +21,11 @@ from tests.samples.modality import send
 from tests.samples.part10 import Sample, wrap
 from tests.samples.uids import uid
 
-# The last four look at the device that asks, or at the recovery sheet, and show nothing of a patient.
+# All but the first three look at the device that asks, or at the recovery sheet, and show nothing of a patient.
 OPEN_TO_ALL = {
     ("GET", "/healthz"), ("GET", "/api/status"), ("POST", "/api/session"), ("GET", "/api/session/device"),
-    ("POST", "/api/claim"), ("POST", "/api/recovery"), ("POST", "/api/recovery/device"),
+    ("GET", "/api/session/leave"), ("GET", "/api/session/arrive"), ("POST", "/api/claim"),
+    ("POST", "/api/recovery"), ("POST", "/api/recovery/device"),
 }  # fmt: skip
 BODIES = {"/api/studies/search": {"text": "essai"}}
 WHILE_LOCKED = 500

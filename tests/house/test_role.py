@@ -36,7 +36,7 @@ def test_the_role_is_clean(tmp_path: Path, command: tuple[str, ...]) -> None:
 def test_the_role_installs_every_unit() -> None:
     text = (TASKS / "units.yml").read_text("utf-8")
     for unit in (ROOT / "systemd").iterdir():
-        if unit.suffix in {".service", ".socket", ".target"}:
+        if unit.suffix in {".service", ".socket", ".target", ".timer"}:
             assert f"    - {unit.name}\n" in text
 
 

@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "systemd"
 SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
 PROGRAM = "/opt/negatoscope/.venv/bin/appliance"
-# Debian's program, as the courier's user.
-INADYN = "negatoscope-dyndns.service"
+# Debian's programs: whose they are.
+FOREIGN = {"negatoscope-dyndns.service": "negato-courier", "negatoscope-acme.service": "negato-acme"}
 WRITES = {
     "negatoscope-receiver.service": ["/var/lib/negatoscope/inbox"],
     "negatoscope-keyagent.service": [
@@ -22,7 +22,8 @@ WRITES = {
         "/var/lib/negatoscope/keys/slots",
     ],
     "negatoscope-decoder.service": [],
-    INADYN: [],
+    "negatoscope-dyndns.service": [],
+    "negatoscope-acme.service": ["/var/lib/negatoscope/tls"],
     "negatoscope-courier.service": ["/var/lib/negatoscope/courier"],
     "negatoscope-netd.service": ["/var/lib/negatoscope/netd", "-/var/lib/negatoscope/keys/box"],
     "negatoscope-web.service": ["/var/lib/negatoscope"],
@@ -42,9 +43,9 @@ def installed(tmp_path: Path) -> list[Path]:
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     for unit in UNITS.iterdir():
-        if unit.suffix in {".service", ".socket", ".target"}:
+        if unit.suffix in {".service", ".socket", ".target", ".timer"}:
             text = unit.read_text("utf-8").replace(PROGRAM, str(program)).replace("/usr/sbin/inadyn", str(program))
-            text = re.sub(r"^(User|SocketUser|SocketGroup)=.*", r"\1=root", text, flags=re.MULTILINE)
+            text = re.sub(r"^(User|Group|SocketUser|SocketGroup)=.*", r"\1=root", text, flags=re.MULTILINE)
             (tmp_path / unit.name).write_text(text)
     return sorted(path for path in tmp_path.iterdir() if path.suffix)
 
@@ -108,8 +109,8 @@ def test_netd_sees_no_image_no_slot_and_no_list_of_people() -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_process_has_a_user_of_its_own_that_is_made(service: str) -> None:
     process = service.removeprefix("negatoscope-").removesuffix(".service")
-    if service == INADYN:
-        assert values(service, "User") == ["negato-courier"]
+    if service in FOREIGN:
+        assert values(service, "User") == [FOREIGN[service]]
         return
     assert values(service, "User") == [f"negato-{process}"]
     assert f"u negato-{process} " in (UNITS / "negatoscope.sysusers").read_text("utf-8")
