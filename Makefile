@@ -67,7 +67,7 @@ torture: dev ## a thousand kills while four modalities send, a hundred thousand 
 .PHONY: lab
 lab: dev ## the tunnel in a small internet of network namespaces, as root: scans, a phone that moves, one that is lost
 	@.ci/install packages $(PEERS)
-	$(BIN)/python -m pytest tests/lab tests/netd -s
+	$(BIN)/python -m pytest -n 4 --dist loadfile tests/lab tests/netd tests/e2e/test_names.py
 
 .PHONY: screenshots
 screenshots: dev ## the pictures of README and docs, by the browser tests

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.line import Line
 from tests.lab.machines import LabBox, WireGuardApp
+from tests.lab.mapper import Mapper
 from tests.lab.places import Places, places
 
 
@@ -33,3 +35,20 @@ def practice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
             yield Practice(made, box, app, folder)
         finally:
             box.stop()
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
+    folder = tmp_path_factory.mktemp("line")
+    with places() as made:
+        made.forward("drop")
+        mapper = Mapper(made, folder)
+        mapper.start()
+        box = LabBox(folder, made.box, courier="real")
+        box.init()
+        box.start()
+        try:
+            yield Line(box, mapper, WireGuardApp(made.phone, folder), folder)
+        finally:
+            box.stop()
+            mapper.stop()

@@ -1,34 +1,23 @@
-"""The box finds its own way in through the practice's router, says what stands in it, and takes it back."""
+"""The box finds its own way in through the practice's router, and says what stands in it."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import shlex
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from playwright.sync_api import Page, expect
 
-from appliance import sockets
-from appliance.network.line import LONGEST
-from appliance.paths import RunPaths
 from tests.box import APPLIANCE, OWNER, PASSPHRASE, wait_for
 from tests.browser.accessible import require_accessible
 from tests.browser.chromium import DESKTOP, PHONE
-from tests.lab import odd_router
-from tests.lab.machines import LabBox, WireGuardApp, chromium_in
-from tests.lab.mapper import Mapper
-from tests.lab.places import BOX4, BOX6, ROUTER4, WIREGUARD, places
+from tests.lab.line import Line
+from tests.lab.machines import chromium_in
+from tests.lab.places import ROUTER4, WIREGUARD
 from tests.lab.templates import rendered
 from tests.netd.box import reaches
 
@@ -50,47 +39,6 @@ server = http.server.HTTPServer(("127.0.0.1", 8053), Provider)
 print("up", flush=True)
 server.serve_forever()
 """
-
-
-class Line:
-    """A practice whose router may be asked, a box that asks it, a phone on 4G."""
-
-    def __init__(self, box: LabBox, mapper: Mapper, app: WireGuardApp, folder: Path) -> None:
-        self.box, self.mapper, self.app, self.folder = box, mapper, app, folder
-
-    def look(self) -> dict[str, Any]:
-        """Have the router asked; return what is told of it."""
-        return dict(json.loads(self.box.command("way-in", "look", "--json")))
-
-    def status(self) -> dict[str, Any]:
-        return dict(json.loads(self.box.command("way-in", "status", "--json")))
-
-    def connects(self, name: str, seconds: float = 20) -> str:
-        """Have a phone on 4G let in with what the box tells by itself; return its endpoint when it got an answer."""
-        _, outside, inside = self.box.invite(OWNER, name, self.folder)
-        assert f"Endpoint = {BOX4}:{WIREGUARD}" in inside
-        self.app.on(outside)
-        wait_for(lambda: reaches(self.mapper.places.phone, self.box.address(), 80), seconds)
-        self.app.off()
-        (endpoint,) = [line.removeprefix("Endpoint = ") for line in outside.splitlines() if "Endpoint" in line]
-        return endpoint
-
-
-@pytest.fixture(scope="module")
-def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
-    folder = tmp_path_factory.mktemp("line")
-    with places() as made:
-        made.forward("drop")
-        mapper = Mapper(made, folder)
-        mapper.start()
-        box = LabBox(folder, made.box, courier="real")
-        box.init()
-        box.start()
-        try:
-            yield Line(box, mapper, WireGuardApp(made.phone, folder), folder)
-        finally:
-            box.stop()
-            mapper.stop()
 
 
 def test_a_router_that_knows_no_protocol_is_told_with_the_next_step(line: Line) -> None:
@@ -258,101 +206,3 @@ def test_the_practices_name_is_kept_at_the_address_that_the_router_says(line: Li
     assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
     provider.terminate()
     assert f"hostname=cabinet.example.org&myip={ROUTER4}\n" in provider.communicate()[0].decode()
-
-
-@pytest.mark.parametrize("lie", ["other-port", "zero", "garbage", "elsewhere", "huge", "stolen"])
-def test_a_router_that_lies_is_told_and_not_relied_on(line: Line, lie: str) -> None:
-    with odd(line, lie) as asked:
-        found = line.look()
-        assert found["report"]["verdict"] == "contradicts" and found["report"]["outside4"] == "", found
-    assert lie != "elsewhere" or "GET" not in asked[0]
-
-
-def test_a_router_that_only_knows_mappings_without_end(line: Line) -> None:
-    with odd(line, "permanent") as asked:
-        assert line.look()["report"]["verdict"] in ("mapped", "other_port")
-        line.box.stop()
-    assert re.findall(r"AddPortMapping (\S+)", asked[0])[:2] == ["['3600']", "['0']"]
-    assert "DeletePortMapping" in asked[0]
-    line.box.start()
-
-
-REQUESTS = st.one_of(
-    st.binary(max_size=300),
-    st.builds(lambda verb: json.dumps({"verb": verb}).encode() + b"\n", st.text(max_size=12) | st.none() | st.just([])),
-    st.builds(
-        lambda name, value: json.dumps({"verb": "look", name: value}).encode() + b"\n",
-        st.sampled_from(["port", "address", "router", "protocol", "command"]),
-        st.integers() | st.text(max_size=12),
-    ),
-)
-
-
-def test_a_request_outside_the_couriers_table_is_refused_and_logged(line: Line) -> None:
-    socket, before = RunPaths(line.box.state / "run").courier, line.status()
-
-    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(REQUESTS)
-    def refused(raw: bytes) -> None:
-        count = line.box.log.read_bytes().count(b'"refused"')
-        assert "error" in json.loads(sockets.ask(socket, raw, LONGEST, 5, "courier"))
-        assert line.box.log.read_bytes().count(b'"refused"') == count + 1
-
-    refused()
-    assert "ok" in json.loads(sockets.ask(socket, b'{"verb":"status"}\n', LONGEST, 5, "courier"))
-    assert line.status()["report"]["verdict"] == before["report"]["verdict"]
-
-
-@contextmanager
-def odd(line: Line, how: str) -> Iterator[list[str]]:
-    """Have a stand-in answer as the practice's router; yield a list that holds what it was asked, afterwards."""
-    line.mapper.start()
-    script = Path(odd_router.__file__)
-    router = line.mapper.places.router.start(sys.executable, script, how, stdout=subprocess.PIPE)
-    wait_for(lambda: ":1900 " in listening(line) or ":5351 " in listening(line), 10)
-    asked: list[str] = []
-    try:
-        yield asked
-    finally:
-        router.terminate()
-        asked.append(router.communicate()[0].decode())
-
-
-def listening(line: Line) -> str:
-    return line.mapper.places.router.run("ss", "-lnu")
-
-
-@pytest.mark.parametrize("protocol", ["pcp", "upnp"])
-def test_ipv6_is_let_through_the_routers_firewall(line: Line, protocol: str) -> None:
-    line.mapper.start(protocol)
-    found = line.look()
-    assert found["report"]["outside6"] == f"[{BOX6}]:{WIREGUARD}"
-    _, outside, _ = line.box.invite(OWNER, f"Six {protocol}", line.folder)
-    attacker = line.mapper.places.attacker
-    app = WireGuardApp(attacker, line.folder)
-    app.on(re.sub(r"Endpoint = .*", f"Endpoint = {found['report']['outside6']}", outside), f"six{protocol[0]}")
-    wait_for(lambda: reaches(attacker, line.box.address(), 80), 20)
-    app.off()
-
-
-@pytest.mark.parametrize("protocol", ["pcp", "nat-pmp", "upnp"])
-def test_the_mapping_is_taken_back_when_the_box_stops(line: Line, protocol: str) -> None:
-    line.mapper.start(protocol)
-    line.look()
-    assert "dnat" in line.mapper.let_through()
-    line.box.stop()
-    assert "dnat" not in line.mapper.let_through()
-    assert str(WIREGUARD) not in line.mapper.pinholes()
-    line.box.start()
-
-
-def test_a_courier_that_was_killed_finds_its_mapping_again(line: Line) -> None:
-    line.mapper.start("pcp")
-    before = line.look()
-    assert before["report"]["outside4"]
-    killed = line.box.children()["courier"]
-    os.kill(killed, signal.SIGKILL)
-    wait_for(lambda: line.box.children().get("courier", killed) != killed, 10)
-    wait_for(lambda: line.status()["report"] is not None, 10)
-    found = line.look()
-    assert (found["report"]["verdict"], found["outside"]) == (before["report"]["verdict"], before["outside"])
