@@ -21,7 +21,8 @@ LEASE_SECONDS = 3600
 # A router that was restarted has forgotten the mapping: it is asked again long before the lease ends.
 AGAIN_SECONDS = 300
 SOONEST_SECONDS = 30
-TAKE_BACK_SECONDS = 8.0
+# A round that is under way is waited for; the unit gives thirty seconds.
+TAKE_BACK_SECONDS = 25.0
 
 
 class Keeper:

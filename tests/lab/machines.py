@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -60,6 +62,16 @@ class LabBox(Box):
         self.init()
         self.start()
         self.command("device", "endpoint", "--outside", f"{ROUTER4}:{WIREGUARD}", "--cabinet", f"{BOX4}:{WIREGUARD}")
+
+    @contextmanager
+    def stopped(self, process: str) -> Iterator[None]:
+        """Hold one of the appliance's processes still for as long as the context lasts."""
+        held = self.children()[process]
+        os.kill(held, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(held, signal.SIGCONT)
 
     def address(self) -> str:
         """Return the box's IPv4 address in the tunnel."""

@@ -7,8 +7,6 @@ must fail.
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -40,13 +38,11 @@ def require_no_proof_of_exposure(practice: Practice) -> None:
 @contextmanager
 def without_firewall(practice: Practice) -> Iterator[None]:
     """Take the box's firewall away, and stop netd meanwhile, which would put it back."""
-    netd = practice.box.children()["netd"]
-    os.kill(netd, signal.SIGSTOP)
     try:
-        practice.places.box.run("nft", "delete", "table", "inet", "negatoscope")
-        yield
+        with practice.box.stopped("netd"):
+            practice.places.box.run("nft", "delete", "table", "inet", "negatoscope")
+            yield
     finally:
-        os.kill(netd, signal.SIGCONT)
         wait_for(lambda: "negatoscope" in practice.places.box.run("nft", "list", "tables"), 15)
 
 
