@@ -43,9 +43,9 @@ class Answer:
 Progress = Callable[[Answer], None]
 
 
-def echo(host: str, port: int, *, called: str = CALLED, calling: str = CALLING) -> int:
-    """Send a C-ECHO; return its status, raise :class:`Unanswered` when there is no association."""
-    association = _associate(host, port, {(VERIFICATION, "1.2.840.10008.1.2")}, called, calling)
+def echo(host: str, port: int, *, called: str = CALLED, calling: str = CALLING, seconds: float = 60) -> int:
+    """Send a C-ECHO; return its status, raise :class:`Unanswered` when there is no association within ``seconds``."""
+    association = _associate(host, port, {(VERIFICATION, "1.2.840.10008.1.2")}, called, calling, seconds)
     try:
         return int(association.send_c_echo().get("Status", 0xFFFF))
     finally:
@@ -133,9 +133,11 @@ def store(association: Association, sample: Sample, message: int = 1) -> int | N
     return response.Status
 
 
-def _associate(host: str, port: int, contexts: set[tuple[str, str]], called: str, calling: str) -> Association:
+def _associate(
+    host: str, port: int, contexts: set[tuple[str, str]], called: str, calling: str, seconds: float = 60
+) -> Association:
     entity = AE(ae_title=calling)
-    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 60
+    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = seconds
     entity.maximum_pdu_size = 0
     proposed = [build_context(abstract, [syntax]) for abstract, syntax in sorted(contexts)]
     association = entity.associate(host, port, proposed, ae_title=called)
