@@ -31,7 +31,7 @@ class Certificate:
     def __init__(self, chain: Path, key: Path) -> None:
         self._chain = chain
         self._key = key
-        self._read = 0
+        self._read = self._refused = 0
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
 
@@ -42,16 +42,20 @@ class Certificate:
 
     def look(self) -> bool:
         """Read the files if they are there and new; return whether there is a certificate."""
+        changed = 0
         try:
             changed = max(self._chain.stat().st_mtime_ns, self._key.stat().st_mtime_ns)
-            if changed != self._read:
+            if changed not in (self._read, self._refused):
+                # Tried apart first: a chain that does not fit its key would leave the one before half replaced.
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._chain, self._key)
                 self.context.load_cert_chain(self._chain, self._key)
                 self._read = changed
                 log("certificate_read")
         except FileNotFoundError:
             pass
         except (OSError, ssl.SSLError) as error:
-            # Half-written, or not readable for this user: the one before goes on, and the next look may find it whole.
+            # Half-written, or not readable for this user: the one before goes on until the files change again.
+            self._refused = changed
             log("certificate_unreadable", kind=type(error).__name__)
         return self.ready
 

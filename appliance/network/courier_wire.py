@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, Literal, cast, get_args
 
 from appliance.errors import BadInput
@@ -76,9 +77,9 @@ def decode_report(raw: bytes) -> Report:
             verdict=_one_of(VERDICTS, found["verdict"]),
             looking=bool(found["looking"]),
             looked=int(found["looked"]),
-            router=str(found["router"]),
-            own=str(found["own"]),
-            address=str(found["address"]),
+            router=_address(found["router"]),
+            own=_address(found["own"]),
+            address=_address(found["address"]),
             outside4=_endpoint(found["outside4"]),
             outside6=_endpoint(found["outside6"]),
             tried=tuple(
@@ -86,10 +87,14 @@ def decode_report(raw: bytes) -> Report:
                 for one in found["tried"]
             ),
             since=int(found["since"]),
-            former=str(found["former"]),
+            former=_address(found["former"]),
         )
     except (KeyError, TypeError, ValueError):
         raise BadInput("The courier gave an answer that is none.") from None
+
+
+def _address(text: Any) -> str:
+    return str(ip_address(str(text))) if text else ""
 
 
 def _endpoint(text: Any) -> str:

@@ -202,6 +202,14 @@ def test_the_unit_gets_a_certificate_and_the_pages_take_it_without_a_restart(hom
         chain.touch()
         wait_for(lambda: home.box.log.read_text().count("certificate_read") > served, 10)
         assert answers(browser, f"{home.named}/healthz")
+        # A key that does not fit: the certificate that was read goes on.
+        fitting = key.read_bytes()
+        subprocess.run(["openssl", "ecparam", "-genkey", "-name", "prime256v1", "-out", key], check=True)
+        wait_for(lambda: "certificate_unreadable" in home.box.log.read_text(), 10)
+        assert answers(browser, f"{home.named}/healthz")
+        key.write_bytes(fitting)
+        served = home.box.log.read_text().count("certificate_read")
+        wait_for(lambda: home.box.log.read_text().count("certificate_read") > served, 10)
 
 
 def answers(browser: httpx.Client, url: str) -> bool:
