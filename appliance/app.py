@@ -278,7 +278,7 @@ def _web(settings: Settings) -> _Web:
         events.devices_changed()
         watch.wake()
 
-    certificate = Certificate(*paths.certificate(settings.tls_name)) if settings.tls_name else None
+    certificate = Certificate(*paths.certificate(settings.tls_name), settings.tls_name) if settings.tls_name else None
     origins = Origins(
         secure=settings.tls == "acme",
         plain=lambda: f"http://{enrolment.tunnel().ipv4.partition('/')[0]}{_port(settings.http, 80)}",
@@ -288,7 +288,7 @@ def _web(settings: Settings) -> _Web:
     routers = [
         handover_router(origins, visitors),
         box_router(gate, agent, archive),
-        claim_router(visitors, enrolment, hand, agent, people, changed),
+        claim_router(visitors, origins, enrolment, hand, agent, people, changed),
         session_router(gate, agent, people, visitors, enrolment, hand, desk.wait_open, reading.forget),
         devices_router(gate, acting, enrolment, people, changed),
         equipment_router(gate, acting, enrolment, changed),

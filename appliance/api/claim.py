@@ -13,6 +13,7 @@ from appliance import clock
 from appliance.api.browser_cookie import give_secret, shown_secret
 from appliance.api.errors import answer_error
 from appliance.api.gate import open_to_all
+from appliance.api.handover import Origins
 from appliance.api.visitors import Visitors
 from appliance.clock import stamp
 from appliance.enrol.claims import holds
@@ -30,6 +31,7 @@ class Place(BaseModel):
 
     ``claim``: ``none`` where no browser is claimed (at the box itself), ``open`` when this one may be, ``this`` when it
     is the claimed one, ``other`` when another is, ``over`` when nobody claimed in time. ``approval`` asks for a code.
+    ``elsewhere`` is where a browser that is not known here asks whether it is known at the box's other origin.
     """
 
     place: Literal["box", "device", "recovery"]
@@ -37,6 +39,7 @@ class Place(BaseModel):
     person: str
     claim: Literal["none", "open", "this", "other", "over"]
     approval: bool
+    elsewhere: str = ""
 
 
 class Claim(BaseModel):
@@ -50,6 +53,7 @@ class Claim(BaseModel):
 
 def claim_router(
     visitors: Visitors,
+    origins: Origins,
     enrolment: Enrolment,
     hand: Hand,
     agent: AgentClient,
@@ -80,7 +84,10 @@ def claim_router(
         state = _claim_state(where.device, shown_secret(request))
         approval = state == "open" and await asyncio.to_thread(agent.needs_half, where.device.person)
         name = person.name if person else ""
-        return Place(place="device", device=where.device.name, person=name, claim=state, approval=approval)
+        elsewhere = origins.other() if state == "other" else ""
+        return Place(
+            place="device", device=where.device.name, person=name, claim=state, approval=approval, elsewhere=elsewhere
+        )  # fmt: skip
 
     @router.post("/api/claim", status_code=204, dependencies=[Depends(open_to_all)])
     async def claim(request: Request, shown: Claim | None = None) -> Response:

@@ -1,7 +1,8 @@
 """Two origins, one home: the pages live at http://ADDRESS or at https://NAME, and a claimed browser moves with them.
 
-A browser keeps the claim's cookie for one origin. Whoever opens the other one is sent to where the pages live, with a
-code that is good once, for a minute and for this device: there the same secret becomes that origin's cookie.
+A browser keeps the claim's cookie for one origin, and every login makes the other origin's cookie an old one. Whoever
+opens the other one is sent to where the pages live, with a code that is good once, for a minute and for this device:
+there the same secret becomes that origin's cookie. A browser that is not known at home asks at the other origin once.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from appliance.api.visitors import Visitors
 from appliance.enrol.claims import holds
 
 CODE_SECONDS = 60.0
-MOST_CODES = 256
 LEAVE, ARRIVE = "/api/session/leave", "/api/session/arrive"
 
 
@@ -42,6 +42,12 @@ class Origins:
     def address(self) -> str:
         """Return the origin where the pages live."""
         return self.named if self.home() == "https" else self.plain()
+
+    def other(self) -> str:
+        """Return where a browser may ask whether the other origin knows it; empty where there is no other."""
+        if not self.ready():
+            return ""
+        return f"{self.plain() if self.home() == 'https' else self.named}{LEAVE}"
 
 
 class Handover:
@@ -78,10 +84,9 @@ def handover_router(origins: Origins, visitors: Visitors) -> APIRouter:
         if where.device is None or not holds(where.device, shown):
             return RedirectResponse(f"{home}/", 303)
         now, code = time.monotonic(), secrets.token_urlsafe(32)
-        for old in [one for one, (ends, _, _) in waiting.items() if ends < now]:
+        for old in [one for one, (ends, device, _) in waiting.items() if ends < now or device == where.device.id]:
             del waiting[old]
-        if len(waiting) < MOST_CODES:
-            waiting[code] = (now + CODE_SECONDS, where.device.id, shown)
+        waiting[code] = (now + CODE_SECONDS, where.device.id, shown)
         return RedirectResponse(f"{home}{ARRIVE}?code={code}", 303)
 
     @router.get(ARRIVE, dependencies=[Depends(open_to_all)], status_code=303)

@@ -130,5 +130,5 @@ def _tell(found: WayIn, as_json: bool) -> None:
     if report.outside6:
         print(f"IPv6: the router lets {report.outside6} through")
     if found.stale:
-        print(f"The public address changed from {report.former} to {report.address}.")
+        print(f"The way in changed from {report.former} to {report.outside4}.")
         print(f"  -> Set up anew, or change the endpoint to {found.outside} on: {', '.join(found.stale)}")

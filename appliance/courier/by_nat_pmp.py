@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from appliance.courier.asking import Nonsense, ask
 from appliance.courier.lane import Lane
@@ -10,7 +10,7 @@ from appliance.network import nat_pmp
 from appliance.network.way_in import Attempt
 
 
-def let_in(lane: Lane, port: int, wished: Sequence[int], seconds: int) -> Attempt:
+def let_in(lane: Lane, port: int, wished: Iterable[int], seconds: int) -> Attempt:
     """Have UDP let through to our ``port``, at the first of ``wished`` that the router gives."""
     try:
         said = ask(lane, nat_pmp.PORT, nat_pmp.ADDRESS_REQUEST, nat_pmp.read_address)

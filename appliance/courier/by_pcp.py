@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from appliance.courier.asking import Nonsense, ask
 from appliance.courier.lane import Lane
@@ -10,7 +10,7 @@ from appliance.network import pcp
 from appliance.network.way_in import Attempt, is_no_public
 
 
-def let_in(lane: Lane, nonce: bytes, port: int, wished: Sequence[int], seconds: int) -> Attempt:
+def let_in(lane: Lane, nonce: bytes, port: int, wished: Iterable[int], seconds: int) -> Attempt:
     """Have UDP let through to our ``port``, at the first of ``wished`` that the router gives."""
     answer = None
     for place in wished:
@@ -26,8 +26,7 @@ def let_in(lane: Lane, nonce: bytes, port: int, wished: Sequence[int], seconds: 
             return Attempt("pcp", "mapped", answer.port, answer.address, answer.seconds)
         if answer.result in (pcp.NETWORK_FAILURE, pcp.NO_RESOURCES) and is_no_public(answer.address):
             return Attempt("pcp", "no_public_address", address=answer.address, said=str(answer.result))
-    assert answer is not None
-    return Attempt("pcp", "refused", said=str(answer.result))
+    return Attempt("pcp", "refused", said=str(answer.result)) if answer is not None else Attempt("pcp", "silent")
 
 
 def withdraw(lane: Lane, nonce: bytes, port: int) -> None:

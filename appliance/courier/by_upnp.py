@@ -20,6 +20,7 @@ from appliance.courier.asking import Nonsense, ask
 from appliance.courier.lane import Lane
 from appliance.courier.router_http import RouterHttp
 from appliance.errors import BadInput
+from appliance.logs import log_unexpected
 from appliance.network.way_in import Attempt, is_no_public
 
 SSDP = 1900
@@ -52,12 +53,13 @@ def let_in6(lane: Lane, port: int, seconds: int) -> tuple[Attempt, int]:
     return _with_router(lane, act), number
 
 
-def withdraw(lane: Lane, place: int) -> None:
-    """Have the mapping at ``place`` deleted."""
+def withdraw(lane: Lane, port: int, place: int) -> None:
+    """Have the mapping of our ``port`` at ``place`` deleted, wherever it is; another machine's is left alone."""
 
     async def act(services: Sequence[UpnpService]) -> Attempt:
         for service in _of(services, TRANSLATORS):
-            await _call(service, "DeletePortMapping", **_entry(place))
+            if _is_ours(await _entry_at(service, place), lane, port, free=False):
+                await _call(service, "DeletePortMapping", **_entry(place))
         return Attempt("upnp", "silent")
 
     _with_router(lane, act)
@@ -94,7 +96,10 @@ def _with_router(lane: Lane, act: Any) -> Attempt:
         return _run(run(location))
     except UpnpActionError as error:
         return Attempt("upnp", "refused", said=_number(error))
-    except (Nonsense, UpnpError, TimeoutError, ValueError, KeyError):
+    except Exception as error:
+        # The library stumbles over hostile descriptions in more ways than it has errors for.
+        if not isinstance(error, (Nonsense, UpnpError, TimeoutError)):
+            log_unexpected(error)
         return Attempt("upnp", "contradicts", said="elsewhere" if points_elsewhere else "")
 
 
@@ -129,8 +134,10 @@ async def _map(services: Sequence[UpnpService], lane: Lane, port: int, wished: S
     found = _of(services, TRANSLATORS)
     if not found:
         return Attempt("upnp", "silent")
-    service = found[0]
-    address, said = await _address(service)
+    for service in found:  # A router on DSL may have an idle one beside the one that is connected.
+        address, said = await _address(service)
+        if address is not None:
+            break
     if address is None:
         return Attempt("upnp", "no_public_address", said=said)
     attempt = Attempt("upnp", "refused")
@@ -159,7 +166,7 @@ async def _map_at(service: UpnpService, lane: Lane, port: int, place: int, secon
         seconds = 0
         await _call(service, "AddPortMapping", **entry, NewLeaseDuration=seconds)
     if not _is_ours(await _entry_at(service, place), lane, port, free=False):
-        return Attempt("upnp", "contradicts")
+        return Attempt("upnp", "contradicts", place)
     return Attempt("upnp", "mapped", place, seconds=seconds)
 
 
@@ -225,4 +232,4 @@ def _of(services: Sequence[UpnpService], kinds: Sequence[str]) -> list[UpnpServi
 
 
 def _number(error: UpnpActionError) -> str:
-    return str(int(error.error_code)) if error.error_code is not None else ""
+    return str(int(error.error_code))[:5] if error.error_code is not None else ""

@@ -23,6 +23,7 @@ AGAIN_SECONDS = 300
 SOONEST_SECONDS = 30
 # A round that is under way is waited for; the unit gives thirty seconds.
 TAKE_BACK_SECONDS = 25.0
+PROTOCOL_SECONDS = 8.0
 
 
 class Keeper:
@@ -89,7 +90,7 @@ class Keeper:
             outside4 = host_and_port(four.own, self._port)
         address = outside4.rpartition(":")[0]
         now = int(time.time())
-        fresh = self._kept.at(address, now)
+        fresh = self._kept.at(outside4, now)
         if done is not None:
             fresh = replace(fresh, port=done.port)
         if fresh != self._kept or not self._paths.way_in.exists():
@@ -101,6 +102,7 @@ class Keeper:
             looked=now,
             router=str(four.router) if four else "",
             own=str(four.own) if four else "",
+            own6=str(six.own) if six else "",
             address=_named(attempts, address),
             outside4=outside4,
             outside6=endpoint(attempt6),
@@ -117,21 +119,31 @@ class Keeper:
         """Return what came of each protocol up to the first that lets the port through."""
         if lane is None or is_public(lane.own):
             return []
-        # Devices know the port that was let through last.
-        wished = list(dict.fromkeys([self._kept.port or self._port, *candidates(self._port)]))
+        # The usual port first, then the one that devices may know from an earlier time.
+        wished = list(dict.fromkeys([self._port, self._kept.port or self._port, *candidates(self._port)]))
         attempts: list[Attempt] = []
         for attempt in self._protocols4(lane, wished):
             attempts.append(attempt)
-            if attempt.outcome == "mapped":
+            # One that contradicts itself may have let something through; one that fails now did so an hour ago.
+            if attempt.port:
                 self._open4 = (attempt.protocol, lane, attempt.port)
-                return attempts
-        self._open4 = None
+            if attempt.outcome == "mapped":
+                break
         return attempts
 
     def _protocols4(self, lane: Lane, wished: Sequence[int]) -> Iterator[Attempt]:
-        yield by_pcp.let_in(lane, self._nonce, self._port, wished, LEASE_SECONDS)
-        yield by_nat_pmp.let_in(lane, self._port, wished, LEASE_SECONDS)
-        yield by_upnp.let_in(lane, self._port, wished, LEASE_SECONDS)
+        yield by_pcp.let_in(lane, self._nonce, self._port, self._until_over(wished), LEASE_SECONDS)
+        yield by_nat_pmp.let_in(lane, self._port, self._until_over(wished), LEASE_SECONDS)
+        if not self._over.is_set():
+            yield by_upnp.let_in(lane, self._port, wished, LEASE_SECONDS)
+
+    def _until_over(self, wished: Sequence[int]) -> Iterator[int]:
+        """Yield the ports to ask for, until the box is stopped or a router has taken too long over them."""
+        deadline = time.monotonic() + PROTOCOL_SECONDS
+        for place in wished:
+            if self._over.is_set() or time.monotonic() > deadline:
+                return
+            yield place
 
     def _ask6(self, lane: Lane | None) -> Attempt | None:
         """Have our own IPv6 address let through; there is nothing to translate, so the port is ours or none."""
@@ -143,22 +155,27 @@ class Keeper:
             attempt, number = by_upnp.let_in6(lane, self._port, LEASE_SECONDS)
         elif (attempt.address, attempt.port) != (lane.own, self._port):
             attempt = replace(attempt, outcome="contradicts")
-        self._open6 = (attempt.protocol, lane, number) if attempt.outcome == "mapped" else None
+        if attempt.outcome == "mapped":
+            self._open6 = (attempt.protocol, lane, number)
         return attempt
 
     def _take_back(self) -> None:
+        with ThreadPoolExecutor(1) as other:
+            other.submit(self._take_back6)
+            match self._open4:
+                case ("pcp", lane, _):
+                    by_pcp.withdraw(lane, self._nonce, self._port)
+                case ("nat-pmp", lane, _):
+                    by_nat_pmp.withdraw(lane, self._port)
+                case ("upnp", lane, place):
+                    by_upnp.withdraw(lane, self._port, place)
+
+    def _take_back6(self) -> None:
         match self._open6:
             case ("pcp", lane, _):
                 by_pcp.withdraw(lane, self._nonce, self._port)
             case ("upnp", lane, number) if number >= 0:
                 by_upnp.withdraw6(lane, number)
-        match self._open4:
-            case ("pcp", lane, _):
-                by_pcp.withdraw(lane, self._nonce, self._port)
-            case ("nat-pmp", lane, _):
-                by_nat_pmp.withdraw(lane, self._port)
-            case ("upnp", lane, place):
-                by_upnp.withdraw(lane, place)
 
     @property
     def _nonce(self) -> bytes:

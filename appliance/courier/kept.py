@@ -17,7 +17,8 @@ from appliance.paths import StatePaths
 @dataclass(frozen=True, slots=True)
 class Kept:
     """``nonce`` (hex) owns mappings made by PCP: with another one the router refuses until they lapse. ``port`` is the
-    one let through last, 0 for none yet. ``address`` outside since ``since`` (Unix seconds), ``former`` before."""
+    one let through last, 0 for none yet. ``address`` is ADDRESS:PORT outside since ``since`` (Unix seconds), ``former``
+    the one before."""
 
     nonce: str
     port: int = 0
@@ -26,7 +27,7 @@ class Kept:
     former: str = ""
 
     def at(self, address: str, now: int) -> Kept:
-        """Return this with the router's address as it is ``now``; an unknown one changes nothing."""
+        """Return this with the endpoint outside as it is ``now``; an unknown one changes nothing."""
         if not address or address == self.address:
             return self
         return replace(self, address=address, since=now, former=self.address)

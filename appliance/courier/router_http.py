@@ -61,6 +61,8 @@ def _is_on_link(url: str, lane: Lane) -> bool:
         return False
     if parts.scheme != "http" or parts.username is not None:
         return False
+    if host == lane.own:
+        return False
     return host == lane.router or (isinstance(host, IPv6Address) and _link(host) == _link(lane.own))
 
 

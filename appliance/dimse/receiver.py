@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import sys
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -29,6 +30,7 @@ from appliance.logs import log, log_unexpected
 LONGEST_PDU = 1024 * 1024
 ASSOCIATION_SECONDS = 30
 IDLE_SECONDS = 300
+TOLD_SECONDS = 10.0
 
 Admit = Callable[[Source], Admission]
 
@@ -111,6 +113,7 @@ class _Server(ThreadedAssociationServer):
     def __init__(self, ae: AE, address: tuple[str, int], most: int, largest: int, handlers: list[Any]) -> None:
         self.largest = largest
         self.most = most
+        self.told = -TOLD_SECONDS
         super().__init__(
             ae, address, ae.ae_title, ae.supported_contexts, evt_handlers=handlers, request_handler=_Handler
         )
@@ -118,7 +121,11 @@ class _Server(ThreadedAssociationServer):
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Return whether this address has a place left."""
         held = collections.Counter(a.requestor.address for a in self.active_associations)
-        return held[client_address[0]] < max(1, self.most // 2) and sum(held.values()) < self.most * 2
+        fits = held[client_address[0]] < max(1, self.most // 2) and sum(held.values()) < self.most * 2
+        if not fits and time.monotonic() > self.told + TOLD_SECONDS:
+            self.told = time.monotonic()
+            log("dimse.no_place_left", held=sum(held.values()), by_this_address=held[client_address[0]])
+        return fits
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start the association before the next connection is looked at, so that its place is counted by then."""

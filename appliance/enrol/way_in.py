@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import ip_address
+from ipaddress import IPv6Address, IPv6Interface, ip_address
 from typing import Literal
 
 from appliance.clock import stamp
@@ -80,18 +80,24 @@ class WayIns:
         outside = written or self.endpoint()
         source: Source = "hand" if written else "name" if self._name else "router" if outside else "none"
         seen = enrolment.listing()
-        return WayIn(report, outside, source, _reached(seen, report), () if self._name else _stale(seen, report))
+        return WayIn(
+            report, outside, source, _reached(seen, report), () if written or self._name else _stale(seen, report)
+        )
 
 
 def _reached(seen: Sequence[Seen], report: Report | None) -> int:
     """Return the last handshake from outside: from a public address that is not the practice's own, or by a relay."""
     own = report.address if report is not None else ""
+    link = IPv6Interface(f"{report.own6}/64").network if report is not None and report.own6 else None
     found = [0]
     for one in seen:
         host = one.peer.endpoint.rpartition(":")[0].strip("[]") if one.peer is not None else ""
         if not host or one.peer is None or host == own:
             continue
-        if is_public(ip_address(host)) or ip_address(host) in RELAY:
+        address = ip_address(host)
+        if link is not None and isinstance(address, IPv6Address) and address in link:
+            continue  # The practice's own network.
+        if is_public(address) or address in RELAY:
             found.append(one.peer.latest_handshake)
     return max(found)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Literal, cast, get_args
@@ -13,6 +14,7 @@ from appliance.network.wireguard_config import require_endpoint
 
 Verb = Literal["status", "look"]
 VERBS: tuple[Verb, ...] = get_args(Verb)
+_SAID = re.compile(r"[a-z0-9]{0,16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,9 @@ class Report:
     """The way in as the courier knows it. Times are Unix seconds, 0 for never.
 
     ``verdict`` is about IPv4; ``outside4`` and ``outside6`` are the endpoints that the router lets through, empty
-    without; ``router`` is its address here, ``own`` this machine's beside it. ``address`` is the router's address
-    outside since ``since``, ``former`` the one before. ``looking``: a look is under way, all this is from before.
+    without; ``router`` is its address here, ``own`` this machine's beside it, ``own6`` over IPv6; ``address`` is the
+    router's outside. ``outside4`` is so since ``since``, ``former`` was the one before. ``looking``: a look is under
+    way, all this is from before.
     """
 
     verdict: Verdict
@@ -38,6 +41,7 @@ class Report:
     looked: int
     router: str = ""
     own: str = ""
+    own6: str = ""
     address: str = ""
     outside4: str = ""
     outside6: str = ""
@@ -75,30 +79,48 @@ def decode_report(raw: bytes) -> Report:
     try:
         return Report(
             verdict=_one_of(VERDICTS, found["verdict"]),
-            looking=bool(found["looking"]),
-            looked=int(found["looked"]),
+            looking=found["looking"] is True,
+            looked=_moment(found["looked"]),
             router=_address(found["router"]),
             own=_address(found["own"]),
+            own6=_address(found["own6"]),
             address=_address(found["address"]),
             outside4=_endpoint(found["outside4"]),
             outside6=_endpoint(found["outside6"]),
             tried=tuple(
-                Tried(_one_of(PROTOCOLS, one["protocol"]), _one_of(OUTCOMES, one["outcome"]), str(one["said"]))
+                Tried(_one_of(PROTOCOLS, one["protocol"]), _one_of(OUTCOMES, one["outcome"]), _said(one["said"]))
                 for one in found["tried"]
             ),
-            since=int(found["since"]),
-            former=_address(found["former"]),
+            since=_moment(found["since"]),
+            former=_endpoint(found["former"]),
         )
     except (KeyError, TypeError, ValueError):
         raise BadInput("The courier gave an answer that is none.") from None
 
 
 def _address(text: Any) -> str:
+    if "%" in str(text):
+        raise ValueError  # A zone may hold anything.
     return str(ip_address(str(text))) if text else ""
 
 
 def _endpoint(text: Any) -> str:
-    return require_endpoint(str(text), "endpoint") if text else ""
+    if not text:
+        return ""
+    _address(str(text).rpartition(":")[0].strip("[]"))
+    return require_endpoint(str(text), "endpoint")
+
+
+def _moment(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**40:
+        raise ValueError
+    return value
+
+
+def _said(text: Any) -> str:
+    if not _SAID.fullmatch(str(text)):
+        raise ValueError
+    return str(text)
 
 
 def _one_of(known: tuple[Any, ...], text: Any) -> Any:

@@ -237,6 +237,46 @@ def test_a_claimed_browser_moves_to_the_name_and_back_and_is_never_locked_out(ho
                 wait_for(lambda: answers(browser, f"{home.named}/healthz"), 10)
 
 
+def test_a_browser_that_opens_its_old_address_first_after_a_change_back_is_known_as_well(home: Home) -> None:
+    phone = home.box.devices()["Téléphone"]
+    plain = f"http://{home.box.tunnel_address()}:{home.box.http_port}"
+    home.restart("acme")
+    with home.browser_at(phone["ipv4"]) as browser:
+        wait_for(lambda: answers(browser, f"{home.named}/healthz"), 10)
+        home.box.command("device", "reopen", "Téléphone")
+        assert browser.post("/api/claim").status_code == 204
+        browser.get(f"{plain}/")
+        assert [log_in(browser, home.named) for _ in range(2)] == [200, 200]
+        home.restart("plain")
+        wait_for(lambda: answers(browser, f"{home.named}/healthz"), 10)
+        here = browser.get(f"{plain}/api/session/device").json()
+        assert (here["claim"], here["elsewhere"]) == ("other", f"{home.named}/api/session/leave")
+        assert str(browser.get(here["elsewhere"]).url) == f"{plain}/"
+        assert browser.get(f"{plain}/api/session/device").json()["claim"] == "this"
+
+
+def test_nobody_is_sent_to_a_certificate_that_no_browser_takes(home: Home) -> None:
+    phone = home.box.devices()["Téléphone"]
+    chain, key = (home.box.state / "tls/certificates" / f"{NAME}.{kind}" for kind in ("crt", "key"))
+    good = chain.read_bytes(), key.read_bytes()
+    home.box.stop()
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-keyout", key, "-out", chain, "-subj", "/CN=other.example"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    home.box.environment["NEGATO_TLS"] = "acme"
+    home.box.start()
+    with home.browser_at(phone["ipv4"]) as browser:
+        time.sleep(3)
+        assert browser.get("/").url.scheme == "http"
+    assert "certificate_not_taken" in home.box.log.read_text()
+    home.box.stop()
+    chain.write_bytes(good[0])
+    key.write_bytes(good[1])
+    home.box.start()
+
+
 def test_a_code_is_good_once_and_on_its_own_device(home: Home) -> None:
     home.restart("acme")
     phone, other = home.box.devices()["Téléphone"], home.box.invite(OWNER, "Autre")
@@ -284,4 +324,10 @@ def test_a_real_browser_is_handed_over_and_is_in_a_secure_context(home: Home, tm
         page.fill("input[name=password]", PASSPHRASE)
         page.keyboard.press("Enter")
         expect(page.locator("input[type=search]")).to_be_visible(timeout=20_000)
+        # Back at the address with a cookie that is two logins old: the page asks at the name by itself.
+        home.restart("plain")
+        time.sleep(3)
+        page.goto(f"{plain}/")
+        expect(page.locator("input[name=user]")).to_be_visible(timeout=20_000)
+        assert page.url.startswith(plain)
         chromium.close()

@@ -58,6 +58,10 @@ export const session = {
         phase = 'recovery';
         return;
       }
+      if (place.elsewhere && firstTime()) {
+        location.replace(place.elsewhere);
+        return;
+      }
       if (place.claim !== 'none' && place.claim !== 'this') {
         phase = 'claim';
         return;
@@ -73,5 +77,16 @@ export const session = {
     }
   },
 };
+
+/** Whether this tab has not asked at the box's other origin yet: a browser that nobody knows is told so, not sent round. */
+function firstTime(): boolean {
+  try {
+    if (sessionStorage.getItem('elsewhere')) return false;
+    sessionStorage.setItem('elsewhere', 'asked');
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 onSessionEnd((code) => session.end(code === 'locked' ? 'locked' : 'expired'));
