@@ -169,15 +169,16 @@ def test_a_router_without_a_public_address(line: Line, address: str, verdict: st
 
 def test_a_changed_public_address_is_noticed_and_the_devices_are_named(line: Line) -> None:
     line.mapper.start("pcp")
-    assert line.look()["stale"] == []
+    former = line.look()["outside"]
     line.box.invite(OWNER, "Ancien", line.folder)
+    assert "Ancien" not in line.status()["stale"]
     with line.mapper.outside("203.0.120.77"):
         line.mapper.start("pcp")
         found = line.look()
-        assert found["outside"].startswith("203.0.120.77:") and found["report"]["former"] == f"{ROUTER4}:{WIREGUARD}"
+        assert found["outside"].startswith("203.0.120.77:") and found["report"]["former"] == former
         assert "Ancien" in found["stale"]
         told = line.box.command("way-in", "status")
-        assert f"changed from {ROUTER4}:{WIREGUARD} to 203.0.120.77" in told and "Ancien" in told
+        assert f"changed from {former} to 203.0.120.77" in told and "Ancien" in told
 
 
 def test_the_practices_name_is_kept_at_the_address_that_the_router_says(line: Line) -> None:
