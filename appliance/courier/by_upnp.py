@@ -7,7 +7,7 @@ can answer in its place.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from ipaddress import IPv4Address
 from typing import Any, TypeVar
 
@@ -34,6 +34,7 @@ UDP = 17
 ACTION_FAILED, NO_SUCH_ENTRY, CONFLICT, PERMANENT_ONLY = 501, 714, 718, 725
 
 Result = TypeVar("Result")
+Act = Callable[[Sequence[UpnpService]], Coroutine[Any, Any, Attempt]]
 
 
 def let_in(lane: Lane, port: int, wished: Sequence[int], seconds: int) -> Attempt:
@@ -76,7 +77,7 @@ def withdraw6(lane: Lane, number: int) -> None:
     _with_router(lane, act)
 
 
-def _with_router(lane: Lane, act: Any) -> Attempt:
+def _with_router(lane: Lane, act: Act) -> Attempt:
     """Return what ``act`` makes of the router's services, or that there are none or lies."""
     points_elsewhere = False
 
@@ -87,7 +88,7 @@ def _with_router(lane: Lane, act: Any) -> Attempt:
     async def run(location: str) -> Attempt:
         factory = UpnpFactory(RouterHttp(lane, elsewhere), non_strict=True)
         device = await factory.async_create_device(location)
-        return await act(device.all_services)  # type: ignore[no-any-return]
+        return await act(device.all_services)
 
     try:
         location = _location(lane)

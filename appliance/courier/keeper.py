@@ -84,7 +84,7 @@ class Keeper:
             attempts = self._ask4(four)
             attempt6 = asked6.result()
         done = attempts[-1] if attempts and attempts[-1].outcome == "mapped" else None
-        verdict = judge(four.own if four else None, self._port, attempts)  # type: ignore[arg-type]
+        verdict = judge(four.own if four else None, self._port, attempts)
         outside4 = endpoint(done)
         if verdict == "direct" and four is not None:
             outside4 = host_and_port(four.own, self._port)

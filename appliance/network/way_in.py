@@ -58,7 +58,7 @@ def candidates(port: int) -> list[int]:
     return [place for place in quarters + others if place >= 1024]
 
 
-def judge(own: IPv4Address | None, wanted: int, attempts: Sequence[Attempt]) -> Verdict:
+def judge(own: Address | None, wanted: int, attempts: Sequence[Attempt]) -> Verdict:
     """Return what the attempts for IPv4 mean; ``own`` is this machine's address, ``wanted`` the port preferred."""
     if own is None:
         return "no_router"
