@@ -46,8 +46,11 @@ class GuardedSocket(AssociationSocket):
         """
         if self.socket is None or not self._is_connected:
             return False
+        waiting = select.poll()  # select(2) knows no descriptor beyond 1,023, which many associations reach.
         try:
-            readable, _, _ = select.select([self.socket.fileno(), self._waker], [], [], WAIT_SECONDS)
+            for descriptor in (self.socket.fileno(), self._waker):
+                waiting.register(descriptor, select.POLLIN)
+            readable = [descriptor for descriptor, _ in waiting.poll(WAIT_SECONDS * 1000)]
         except (OSError, ValueError):
             self.event_queue.put("Evt17")
             return False

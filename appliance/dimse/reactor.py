@@ -41,6 +41,14 @@ def wake_instead_of_polling(association: Association) -> int:
     dul.to_provider_queue = _NotifyingQueue(lambda: os.eventfd_write(waker, 1))
     # Releases and aborts come by this queue, which the serving thread looks at after every message: send an empty one.
     dul.to_user_queue = _NotifyingQueue(lambda: messages.put((None, None)))
+    kill_dul = dul.kill_dul
+
+    def end() -> None:
+        """End the reading thread, and the other's wait for a request: who hung up before it holds no place."""
+        kill_dul()
+        dul.to_user_queue.put(None)
+
+    dul.kill_dul = end  # type: ignore[method-assign]  # the only seam there is
 
     def get_message(block: bool = False) -> Any:
         try:

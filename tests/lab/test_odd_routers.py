@@ -11,15 +11,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from appliance import sockets
 from appliance.network.line import LONGEST
 from appliance.paths import RunPaths
 from tests.box import wait_for
+from tests.broken import broken
 from tests.lab import odd_router
 from tests.lab.line import Line
+from tests.lab.machines import LabBox
 
 
 @pytest.mark.parametrize("lie", ["other-port", "zero", "garbage", "elsewhere", "huge", "stolen"])
@@ -50,19 +52,50 @@ REQUESTS = st.one_of(
 )
 
 
-def test_a_request_outside_the_couriers_table_is_refused_and_logged(line: Line) -> None:
-    socket, before = RunPaths(line.box.state / "run").courier, line.status()
+def require_refusals(box: LabBox) -> None:
+    """Fail when the courier does not refuse, with a line in the log, a request outside its table."""
+    socket = RunPaths(box.state / "run").courier
 
-    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate],
+        report_multiple_bugs=False, database=None,
+    )  # fmt: skip
     @given(REQUESTS)
     def refused(raw: bytes) -> None:
-        count = line.box.log.read_bytes().count(b'"refused"')
-        assert "error" in json.loads(sockets.ask(socket, raw, LONGEST, 5, "courier"))
-        assert line.box.log.read_bytes().count(b'"refused"') == count + 1
+        count = box.log.read_bytes().count(b'"refused"')
+        assert "error" in json.loads(sockets.ask(socket, raw, LONGEST, 5, "courier")), f"let through: {raw!r}"
+        assert box.log.read_bytes().count(b'"refused"') == count + 1, f"not logged: {raw!r}"
 
     refused()
     assert "ok" in json.loads(sockets.ask(socket, b'{"verb":"status"}\n', LONGEST, 5, "courier"))
+
+
+def test_a_request_outside_the_couriers_table_is_refused_and_logged(line: Line) -> None:
+    before = line.status()
+    require_refusals(line.box)
     assert line.status()["report"]["verdict"] == before["report"]["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("from appliance.network import courier_wire as w; w.decode_request = lambda raw: 'status'", "let through"),
+        ("from appliance import answering; answering.log = lambda *_, **__: None", "not logged"),
+    ],
+    ids=["without its table", "without its log"],
+)
+def test_a_courier_without_its_table_fails_the_check(line: Line, code: str, said: str) -> None:
+    whole = line.box.environment
+    line.box.stop()
+    line.box.environment = whole | broken("courier", code, line.folder)
+    try:
+        line.box.start()
+        with pytest.raises(AssertionError, match=said):
+            require_refusals(line.box)
+    finally:
+        line.box.stop()
+        line.box.environment = whole
+        line.box.start()
 
 
 @contextmanager

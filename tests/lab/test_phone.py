@@ -85,16 +85,28 @@ def test_a_key_that_the_browser_made_never_crosses_the_wire(practice: Practice, 
         with page.expect_download() as waiting:
             page.click("button:has-text('Fichier WireGuard')")
         text = Path(waiting.value.path()).read_text("ascii")
-    seen = wire.end()
-    found = re.search(r"PrivateKey = (\S+)", text)
-    assert found is not None
-    private = base64.b64decode(found[1])
-    public = practice.box.devices()["Tablette"]["public_key"]
-    assert public.encode() in seen and b"PresharedKey" in seen, "the capture misses what did cross"
-    for form in (private, found[1].encode(), private.hex().encode(), found[1].rstrip("=").encode()):
-        assert form not in seen
+        seen = wire.end()
+        found = re.search(r"PrivateKey = (\S+)", text)
+        assert found is not None
+        private = base64.b64decode(found[1])
+        public = practice.box.devices()["Tablette"]["public_key"]
+        assert public.encode() in seen and b"PresharedKey" in seen, "the capture misses what did cross"
+        require_not_in(seen, private)
+        # A page that gives the key away, as it is or otherwise written.
+        for form in (found[1], private.hex()):
+            wire = Wire(practice.places.phone, "dehors")
+            page.evaluate("text => fetch('/api/claim', {method: 'POST', body: text})", form)
+            with pytest.raises(AssertionError, match="crossed"):
+                require_not_in(wire.end(), private)
     practice.box.command("device", "revoke", "Tablette")
     practice.box.command("device", "reopen", "Téléphone")
+
+
+def require_not_in(seen: bytes, private: bytes) -> None:
+    """Fail when a key is in what crossed the wire, in any form that a page would send it in."""
+    text = base64.b64encode(private)
+    for form in (private, text, private.hex().encode(), text.rstrip(b"=")):
+        assert form not in seen, "the key crossed the wire"
 
 
 def test_devices_come_and_go_while_the_phone_downloads(practice: Practice) -> None:

@@ -10,12 +10,14 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from appliance.network.desired import to_json
 from appliance.network.netd_wire import Status
-from tests.netd.box import Phone, with_peers
+from tests.broken import broken
+from tests.netd.box import Netd, Phone, with_peers
 from tests.netd.conftest import Ground
 
 PHONES = (Phone.make(2), Phone.make(3, "recovery"))
@@ -34,13 +36,16 @@ with socket.socket(socket.AF_UNIX) as connection:
     print(connection.recv(4096).decode())
 """
 
+ADDRESSES = st.sampled_from([
+    "0.0.0.0/0", "::/0", "8.8.8.8", "203.0.113.9", "2001:db8::1", "10.83.12.1", "10.83.12.2", "10.83.12.255",
+    "10.84.0.2", "fd83:12::1", "fd84::2", "fe80::1%wan0", "192.168.77.9",
+])  # fmt: skip
 HOSTILE = st.one_of(
     st.none(), st.booleans(), st.floats(allow_nan=False), st.integers(), st.text(max_size=80), st.just([]), st.just({}),
+    ADDRESSES,
     st.sampled_from([
-        f"/etc/{CANARY}", f"$({CANARY})", f"x\nPostUp = {CANARY}", "eth0", "wg0", "negato0; reboot", "0.0.0.0/0",
-        "::/0", "8.8.8.8", "203.0.113.9", "2001:db8::1", "10.83.12.1", "10.83.12.2", "10.83.12.255", "10.84.0.2",
-        "fd83:12::1",
-        "fe80::1%wan0", "192.168.77.9", 22, 80, 53, 51821, -1, 2**64, "51820", 9000, "everything", CANARY * 9000,
+        f"/etc/{CANARY}", f"$({CANARY})", f"x\nPostUp = {CANARY}", "eth0", "wg0", "negato0; reboot", 22, 80, 53, 51821,
+        -1, 2**64, "51820", 9000, "everything", CANARY * 9000,
     ]),
 )  # fmt: skip
 # Every field of a request, down to those of a peer.
@@ -48,6 +53,10 @@ FIELDS: tuple[tuple[str | int, ...], ...] = (
     ("verb",), ("network",), *((("network", name)) for name in REQUEST["network"]),
     ("network", "peers", 0), *((("network", "peers", 0, name)) for name in REQUEST["network"]["peers"][0]),
     ("network", "senders", 0),
+)  # fmt: skip
+WITH_ADDRESSES: tuple[tuple[str | int, ...], ...] = (
+    ("network", "ipv4"), ("network", "ipv6"), ("network", "senders", 0),
+    ("network", "peers", 0, "ipv4"), ("network", "peers", 0, "ipv6"),
 )  # fmt: skip
 EXTRA = st.sampled_from(["command", "path", "config", "post_up", "ports", "interface2", CANARY])
 
@@ -70,6 +79,7 @@ def with_more(name: str, inside: bool, value: Any) -> dict[str, Any]:
 MESSAGES = st.one_of(
     st.binary(max_size=600),
     st.builds(changed, st.sampled_from(FIELDS), HOSTILE),
+    st.builds(changed, st.sampled_from(WITH_ADDRESSES), ADDRESSES),
     st.builds(with_more, EXTRA, st.booleans(), HOSTILE),
     st.builds(lambda verb: {"verb": verb}, st.text(max_size=20) | st.sampled_from(["open", "exec", "port", "apply"])),
     st.builds(lambda depth: b"[" * depth + b"\n", st.integers(1, 100_000)),
@@ -117,22 +127,30 @@ def private(text: Any) -> str:
     return text if any(address in one for one in ours) else ""
 
 
-def test_a_request_outside_the_table_is_refused_and_logged_and_changes_nothing(shared: Ground) -> None:
-    shared.netd.apply(NETWORK)
-    before = in_order(shared.netd.status())
+def require_refusals(netd: Netd) -> None:
+    """Fail when a request outside the table is not refused with a line in the log."""
 
-    @settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate],
+        report_multiple_bugs=False, database=None,
+    )  # fmt: skip
     @given(MESSAGES)
     def refused(message: dict[str, Any] | bytes) -> None:
         if is_inside(message):
             return
         raw = message if isinstance(message, bytes) else json.dumps(message).encode() + b"\n"
-        lines = shared.netd.log.read_bytes().count(b'"refused"')
-        answer = json.loads(shared.netd.raw(raw))
-        assert "error" in answer, (message, answer)
-        assert shared.netd.log.read_bytes().count(b'"refused"') == lines + 1
+        lines = netd.log.read_bytes().count(b'"refused"')
+        answer = json.loads(netd.raw(raw))
+        assert "error" in answer, f"let through: {message!r}"
+        assert netd.log.read_bytes().count(b'"refused"') == lines + 1, f"not logged: {message!r}"
 
     refused()
+
+
+def test_a_request_outside_the_table_is_refused_and_logged_and_changes_nothing(shared: Ground) -> None:
+    shared.netd.apply(NETWORK)
+    before = in_order(shared.netd.status())
+    require_refusals(shared.netd)
     assert in_order(shared.netd.status()) == before
     log = shared.netd.log.read_text("utf-8")
     assert CANARY not in log and PHONES[0].peer.preshared_key not in log
@@ -147,10 +165,45 @@ def test_a_request_inside_the_table_is_answered(shared: Ground) -> None:
     assert {peer.public_key for peer in shared.netd.status().peers} == {phone.peer.public_key for phone in PHONES}
 
 
-def test_another_user_of_the_machine_is_refused_and_logged_even_where_the_socket_lets_him_in(shared: Ground) -> None:
-    socket = shared.netd.socket
-    for path in (socket, socket.parent):
+def require_strangers_refused(netd: Netd) -> None:
+    """Fail when another user of the machine gets an answer at a socket that lets him in."""
+    for path in (netd.socket, netd.socket.parent):
         path.chmod(0o777)
-    done = subprocess.run([sys.executable, "-c", STRANGER, socket.parent], capture_output=True, text=True, check=True)
-    assert "may not talk" in done.stdout
-    assert f'"user": {NOBODY}' in shared.netd.log.read_text("utf-8").splitlines()[-1]
+    done = subprocess.run([sys.executable, "-c", STRANGER, netd.socket.parent], capture_output=True, text=True)
+    assert "may not talk" in done.stdout, f"answered: {done.stdout}"
+    assert f'"user": {NOBODY}' in netd.log.read_text("utf-8").splitlines()[-1]
+
+
+def test_another_user_of_the_machine_is_refused_and_logged_even_where_the_socket_lets_him_in(shared: Ground) -> None:
+    require_strangers_refused(shared.netd)
+
+
+# What is left out of netd, and the check that must see it.
+BROKEN = {
+    "unknown fields": ("from appliance.network import desired; desired._fields = lambda value, *_: value", "through"),
+    "addresses": ("from appliance.network import desired; desired._require_host = lambda *_: None", "through"),
+    "further words": ("from appliance.network import line; line.decode = lambda raw: {'verb': 'status'}", "through"),
+    "the log": ("from appliance import answering; answering.log = lambda *_, **__: None", "not logged"),
+}
+
+
+@pytest.mark.parametrize("part", BROKEN)
+def test_a_netd_without_a_part_of_its_table_fails_the_check(ground: Ground, part: str) -> None:
+    code, said = BROKEN[part]
+    broken_netd(ground, code)
+    with pytest.raises(AssertionError, match=said):
+        require_refusals(ground.netd)
+
+
+def test_a_netd_that_does_not_ask_who_calls_fails_the_check(ground: Ground) -> None:
+    broken_netd(ground, "from appliance import sockets; sockets.peer_uid = lambda connection: 0")
+    with pytest.raises(AssertionError, match="answered"):
+        require_strangers_refused(ground.netd)
+
+
+def broken_netd(ground: Ground, code: str) -> None:
+    """Start netd anew, broken on purpose."""
+    ground.netd.stop()
+    ground.netd.settings = broken("netd", code, ground.folder)
+    ground.netd.start()
+    ground.netd.apply(NETWORK)
