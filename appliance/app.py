@@ -297,7 +297,7 @@ def _web(settings: Settings) -> _Web:
         events_router(gate, agent, events),
         studies_router(gate, desk.index),
         frames_router(gate, desk.index, pictures),
-        dicomweb_router(gate.reader, desk.index, pictures, admit),
+        dicomweb_router(gate.reader, desk.index, pictures, admit, desk.wait_listed),
     ]
     hosts = [*settings.hosts, *filter(None, [settings.tls_name])]
     app = build(gate, visitors, origins, routers, page_directory(settings.web_root), hosts)

@@ -18,6 +18,8 @@ SYSTEM_RUN = Path("/run/negatoscope")
 SYSTEM_FILE = Path("/etc/negatoscope/settings.toml")
 # A name of the DNS, or none.
 NAME = r"^$|^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+# An application entity's title (PS3.5 6.2): printable ASCII without backslash, no space at either end.
+AE_TITLE = r"^[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?$"
 
 
 class Settings(BaseSettings):
@@ -29,7 +31,11 @@ class Settings(BaseSettings):
     run: Path | None = Field(default=None, description="Directory of the sockets; by default beside the state.")
     http: str = Field(default="127.0.0.1:8080", description="HOST:PORT of the pages.")
     dicom: str = Field(default="127.0.0.1:11112", description="HOST:PORT where modalities send.")
-    ae_title: str = Field(default="NEGATOSCOPE", max_length=16, description="Our AE title; a sender must call it.")
+    ae_title: str = Field(
+        default="NEGATOSCOPE",
+        pattern=AE_TITLE,
+        description="Our AE title, 16 characters at most; a sender must call it.",
+    )
     web_root: Path | None = Field(default=None, description="Directory of the built pages.")
     https: str = Field(default="", description="HOST:PORT of the pages with TLS; empty for none.")
     hosts: list[str] = Field(

@@ -11,6 +11,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 FALLBACK = Path(__file__).resolve().parents[2] / "web" / "dist"
+DATA = ("/api/", "/dicom-web", "/healthz")
 INSTALLED = Path("/usr/share/negatoscope/web")
 
 
@@ -35,8 +36,8 @@ def page_route(directory: Path | None) -> Route:
 
     async def page(request: Request) -> Response:
         path = request.url.path
-        if path.startswith(("/api/", "/dicom-web/")):
-            raise HTTPException(404)
+        if path.startswith(DATA):
+            raise HTTPException(405 if request.method == "HEAD" else 404)
         found = files.get(path) or files.get("/index.html")
         if found is None:
             return PlainTextResponse("The pages are not built. Run: make install (it needs Node 20 or newer).\n", 503)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
 from appliance.dicom import vrs
@@ -94,6 +95,11 @@ class Scanner:
         except BadInput as error:
             self._failed = error
             raise
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """The attributes that were read so far, in the DICOM JSON model."""
+        return self._root.attributes
 
     def finish(self) -> Scanned:
         """End the input; return what was found or raise :class:`BadInput` if it is not whole."""

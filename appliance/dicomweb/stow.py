@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -14,7 +15,7 @@ from appliance.dicom.note import Source
 from appliance.dicomweb import multipart
 from appliance.dicomweb.mediatype import parse
 from appliance.errors import BadInput, NegatoError, NotSupported, StorageFull
-from appliance.ingest.receive import Admission, Receipt
+from appliance.ingest.receive import Admission, OtherStudy, Receipt
 from appliance.retrieve.reading import Authenticate, Reader
 
 ANSWER = "application/dicom+json"
@@ -24,8 +25,19 @@ DOES_NOT_MATCH = 0xA900
 CANNOT_UNDERSTAND = 0xC000
 PROCESSING_FAILURE = 0x0110
 MOST_FAILURES = 1000
+LISTED_SECONDS = 5.0
 
 Admit = Callable[[Source], Admission]
+Listed = Callable[[Sequence[str], float], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A part that was not stored, why (Failure Reason), and which SOP class and instance it is if that is known."""
+
+    reason: int
+    sop_class: str = ""
+    sop_instance: str = ""
 
 
 class Upload:
@@ -36,9 +48,9 @@ class Upload:
         self._source = source
         self._study = study
         self._current: Admission | None = None
-        self._failure: int | None = None
+        self._failure: Failure | None = None
         self.stored: list[Receipt] = []
-        self.failed: list[int] = []
+        self.failed: list[Failure] = []
 
     def take(self, event: multipart.Event) -> None:
         """Handle one event of the multipart parser; blocks while the disk is written."""
@@ -58,13 +70,11 @@ class Upload:
 
     def _begin(self, event: multipart.PartBegun) -> None:
         self._failure = None
-        kind = parse(event.headers.get("content-type", "application/dicom")).name
-        if kind != "application/dicom":
-            self._failure = CANNOT_UNDERSTAND
-            return
-        self._try(self._open)
+        self._try(self._open, event.headers.get("content-type", "application/dicom"))
 
-    def _open(self) -> None:
+    def _open(self, kind: str) -> None:
+        if parse(kind).name != "application/dicom":
+            raise BadInput("The part is no DICOM object.")
         self._current = self._admit(self._source)
 
     def _write(self, data: memoryview) -> None:
@@ -72,9 +82,8 @@ class Upload:
             self._current.write(data)
 
     def _finish(self) -> None:
-        if self._current is None:
-            return
-        self.stored.append(self._current.finish(clock.now(), study=self._study))
+        if self._current is not None:
+            self.stored.append(self._current.finish(clock.now(), study=self._study))
 
     def _end(self) -> None:
         self.abandon()
@@ -88,34 +97,43 @@ class Upload:
             return
         try:
             step(*arguments)
+        except OtherStudy:
+            self._fail(DOES_NOT_MATCH)
         except StorageFull:
-            self._failure = OUT_OF_RESOURCES
+            self._fail(OUT_OF_RESOURCES)
         except BadInput:
-            self._failure = CANNOT_UNDERSTAND
+            self._fail(CANNOT_UNDERSTAND)
         except NegatoError:
-            self._failure = PROCESSING_FAILURE
-        if self._failure is not None:
-            self.abandon()
+            self._fail(PROCESSING_FAILURE)
+
+    def _fail(self, reason: int) -> None:
+        self._failure = Failure(reason, *(self._current.announced() if self._current is not None else ()))
+        self.abandon()
 
 
-def stow_router(authenticate: Authenticate, admit: Admit, base_url: Callable[[Request], str]) -> APIRouter:
-    """Return the two Store resources (PS3.18 Table 10.5.1-1)."""
+def stow_router(
+    authenticate: Authenticate, admit: Admit, listed: Listed, base_url: Callable[[Request], str]
+) -> APIRouter:
+    """Return the two Store resources (PS3.18 Table 10.5.1-1).
+
+    ``listed`` waits until SOP instances can be read: the answer names them by their URLs.
+    """
     router = APIRouter()
 
     @router.post("/studies", name="store", response_class=Response)
     async def store(request: Request, reader: Reader = Depends(authenticate)) -> Response:
         """Store every application/dicom part of a multipart/related body."""
-        return _answer(base_url(request), await _store(request, reader, admit, None))
+        return _answer(base_url(request), await _store(request, reader, admit, listed, None))
 
     @router.post("/studies/{study}", name="store_in_study", response_class=Response)
     async def store_in_study(study: str, request: Request, reader: Reader = Depends(authenticate)) -> Response:
         """Store parts that all belong to one study."""
-        return _answer(base_url(request), await _store(request, reader, admit, study))
+        return _answer(base_url(request), await _store(request, reader, admit, listed, study))
 
     return router
 
 
-async def _store(request: Request, reader: Reader, admit: Admit, study: str | None) -> Upload:
+async def _store(request: Request, reader: Reader, admit: Admit, listed: Listed, study: str | None) -> Upload:
     boundary, kind = multipart.boundary_of(request.headers.get("content-type", ""))
     if kind not in ("", "application/dicom"):
         raise NotSupported("Only application/dicom parts can be stored.", "Send type=application/dicom.")
@@ -136,9 +154,11 @@ async def _store(request: Request, reader: Reader, admit: Admit, study: str | No
         # What came whole before the body broke is stored; say so instead of failing it all.
         if not upload.stored:
             raise
-        upload.failed.append(CANNOT_UNDERSTAND)
+        upload.failed.append(Failure(CANNOT_UNDERSTAND))
     finally:
         await asyncio.to_thread(upload.abandon)
+    if upload.stored:
+        await asyncio.to_thread(listed, [receipt.sop_instance for receipt in upload.stored], LISTED_SECONDS)
     return upload
 
 
@@ -152,14 +172,12 @@ def _answer(base: str, upload: Upload) -> Response:
         if len(studies) == 1:
             body["00081190"] = {"vr": "UR", "Value": [f"{base}/studies/{studies.pop()}"]}
         body["00081199"] = {"vr": "SQ", "Value": [_stored(base, receipt) for receipt in upload.stored]}
-    if upload.failed:
-        # Which SOP instance a part that cannot be understood was meant to be is not known: Other Failures Sequence.
-        body["0008119A"] = {
-            "vr": "SQ",
-            "Value": [{"00081197": {"vr": "US", "Value": [reason]}} for reason in upload.failed],
-        }
+    # Failed SOP Sequence; Other Failures Sequence for parts of which it is not known what they were meant to be.
+    for tag, named in (("00081198", True), ("0008119A", False)):
+        if failures := [_failed(failure) for failure in upload.failed if bool(failure.sop_instance) is named]:
+            body[tag] = {"vr": "SQ", "Value": failures}
     status = 200 if not upload.failed else 202 if upload.stored else 409
-    if not upload.stored and set(upload.failed) == {OUT_OF_RESOURCES}:
+    if not upload.stored and {failure.reason for failure in upload.failed} == {OUT_OF_RESOURCES}:
         status = 507
     return Response(json.dumps(body), status, media_type=ANSWER)
 
@@ -170,4 +188,15 @@ def _stored(base: str, receipt: Receipt) -> dict[str, Any]:
         "00081150": {"vr": "UI", "Value": [receipt.sop_class]},
         "00081155": {"vr": "UI", "Value": [receipt.sop_instance]},
         "00081190": {"vr": "UR", "Value": [url]},
+    }
+
+
+def _failed(failure: Failure) -> dict[str, Any]:
+    reason: dict[str, Any] = {"00081197": {"vr": "US", "Value": [failure.reason]}}
+    if not failure.sop_instance:
+        return reason
+    return {
+        "00081150": {"vr": "UI", "Value": [failure.sop_class]},
+        "00081155": {"vr": "UI", "Value": [failure.sop_instance]},
+        **reason,
     }

@@ -50,8 +50,8 @@ def wado_router(
         found = await asyncio.to_thread(pictures.frames, reader, index(), entry, numbers, as_stored)
         syntax = entry.transfer_syntax if as_stored else EXPLICIT_LITTLE
         if choice.multipart:
-            return _multipart(choice, ((_part_type(choice, syntax), iter([frame.all()])) for frame in found), found)
-        return await asyncio.to_thread(_single, request, found[0], _part_type(choice, syntax))
+            return _multipart(choice, ((_part_type(choice, syntax), iter([frame.all()])) for frame in found), [])
+        return await asyncio.to_thread(_single, request, next(found), _part_type(choice, syntax))
 
     @router.get(f"{instance}/bulkdata/{{path:path}}", name="retrieve_bulkdata", response_class=Response)
     async def bulkdata(path: str, request: Request, reader: Reader = Depends(authenticate)) -> Response:

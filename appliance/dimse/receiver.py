@@ -113,7 +113,7 @@ class _Server(ThreadedAssociationServer):
     def __init__(self, ae: AE, address: tuple[str, int], most: int, largest: int, handlers: list[Any]) -> None:
         self.largest = largest
         self.most = most
-        self.told = -TOLD_SECONDS
+        self._told: dict[str, float] = {}
         super().__init__(
             ae, address, ae.ae_title, ae.supported_contexts, evt_handlers=handlers, request_handler=_Handler
         )
@@ -122,10 +122,15 @@ class _Server(ThreadedAssociationServer):
         """Return whether this address has a place left."""
         held = collections.Counter(a.requestor.address for a in self.active_associations)
         fits = held[client_address[0]] < max(1, self.most // 2) and sum(held.values()) < self.most * 2
-        if not fits and time.monotonic() > self.told + TOLD_SECONDS:
-            self.told = time.monotonic()
-            log("dimse.no_place_left", held=sum(held.values()), by_this_address=held[client_address[0]])
+        if not fits:
+            self.tell("no_place_left", held=sum(held.values()), by_this_address=held[client_address[0]])
         return fits
+
+    def tell(self, event: str, **fields: int) -> None:
+        """Log what a peer met, once in a while: it can be had as often as the peer likes."""
+        if time.monotonic() > self._told.get(event, -TOLD_SECONDS) + TOLD_SECONDS:
+            self._told[event] = time.monotonic()
+            log(f"dimse.{event}", **fields)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start the association before the next connection is looked at, so that its place is counted by then."""
@@ -161,4 +166,12 @@ class _Handler(RequestHandler):
         for event, handlers in self.server._handlers.items():
             if event.is_intervention and handlers:
                 association.bind(event, *handlers)
+        association.bind(evt.EVT_REJECTED, self._rejected)
         return association
+
+    def _rejected(self, event: Any) -> None:
+        """Log that an association was refused, with the numbers of PS3.8 Table 9-21; never what the peer called."""
+        said = event.assoc.acceptor.primitive
+        wrong_title = (said.result_source, said.diagnostic) == (1, 7)
+        name = "called_by_another_title" if wrong_title else "association_rejected"
+        self.server.tell(name, source=said.result_source, reason=said.diagnostic)

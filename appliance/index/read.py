@@ -22,8 +22,9 @@ def known(connection: Connection, sop_instances: Sequence[str]) -> dict[str, Kno
     found = {}
     for start in range(0, len(sop_instances), CHUNK):
         chunk = list(sop_instances[start : start + CHUNK])
-        wanted = select(INSTANCE.c.uid, INSTANCE.c.object, INSTANCE.c.dataset_sha256).where(INSTANCE.c.uid.in_(chunk))
-        found.update({uid: Known(obj, digest) for uid, obj, digest in connection.execute(wanted)})
+        columns = (INSTANCE.c.uid, INSTANCE.c.object, INSTANCE.c.transfer_syntax, INSTANCE.c.dataset_sha256)
+        rows = connection.execute(select(*columns).where(INSTANCE.c.uid.in_(chunk)))
+        found.update({uid: Known(obj, syntax, digest) for uid, obj, syntax, digest in rows})
     return found
 
 

@@ -15,9 +15,10 @@ from appliance.index import jsontext
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The object that holds a SOP instance, with the digest in hex of its data set as transferred."""
+    """The object that holds a SOP instance: transfer syntax, and digest in hex of its data set, as transferred."""
 
     object: str
+    transfer_syntax: str
     dataset_sha256: str
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from appliance.archive.files import FileBackend
@@ -19,6 +21,7 @@ from appliance.paths import StatePaths
 PAUSE_SECONDS = 0.2
 TROUBLE_SECONDS = 2.0
 AGENT_SECONDS = 20.0
+SORTING_SECONDS = 2.0
 
 
 class Desk:
@@ -45,8 +48,9 @@ class Desk:
         self._inode, self._key = 0, b""
         self._behind, self._inbox_seen, self._decisions_seen = True, -1, -1
         self._look_again = threading.Event()
-        self._opened = threading.Event()
-        self._ended = threading.Event()
+        self._opened, self._sorted = threading.Event(), threading.Event()
+        self._ended, self._now = threading.Event(), threading.Event()
+        self._round_over = threading.Condition()
 
     def start(self, on_end: Callable[[], None], on_sessions: Callable[[], None] = lambda: None) -> None:
         """Begin to follow the key agent, in threads of the desk's own.
@@ -65,11 +69,27 @@ class Desk:
         return index
 
     def wait_open(self, seconds: float) -> bool:
-        """Return whether the index was open within ``seconds``; raise the reason when it cannot be opened."""
+        """Return whether the index was open within ``seconds``; raise the reason when it cannot be opened.
+
+        What arrived while it was closed is waited for as well, ``SORTING_SECONDS`` at most: who asks at once should
+        not be told that there is nothing.
+        """
         opened = self._opened.wait(seconds)
         if opened:
             self.index()
+            self._sorted.wait(SORTING_SECONDS)
         return opened
+
+    def wait_listed(self, sop_instances: Sequence[str], seconds: float) -> bool:
+        """Sort what arrived at once; return whether all of these are listed within ``seconds``."""
+        deadline = time.monotonic() + seconds
+        self._now.set()
+        with self._round_over, contextlib.suppress(NegatoError):
+            while len(self.index().known(sop_instances)) < len(set(sop_instances)):
+                if not self._round_over.wait(deadline - time.monotonic()):
+                    return False
+            return True
+        return False
 
     def _follow(self, on_end: Callable[[], None], on_sessions: Callable[[], None]) -> None:
         try:
@@ -85,15 +105,22 @@ class Desk:
         except Exception as error:
             log_unexpected(error)
         self._ended.set()
+        self._now.set()
         on_end()
 
     def _work(self) -> None:
         """Do a round five times a second; when something stands in the way, wait, look at everything afresh, go on."""
         pause = 0.0
-        while not self._ended.wait(pause):
+        while True:
+            self._now.wait(pause)
+            if self._ended.is_set():
+                return
+            self._now.clear()
             pause = PAUSE_SECONDS
             try:
                 self._round()
+                with self._round_over:
+                    self._round_over.notify_all()
                 continue
             except NotLoggedIn:
                 self._settler = None  # The lease of this work has ended; another one is asked for.
@@ -133,6 +160,7 @@ class Desk:
         arrived = self._archive.inbox_stamp()
         if arrived != self._inbox_seen:
             self._inbox_seen = -1 if self._settle(settler) else arrived
+        self._sorted.set()
 
     def _open(self) -> Settler:
         token = self._agent.job()

@@ -6,15 +6,16 @@ large upload in clear. Nothing is visible in the inbox before :meth:`Admission.f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from appliance.archive.backend import Backend
 from appliance.clock import stamp
 from appliance.dicom import note as notes
 from appliance.dicom.note import Note, Source
 from appliance.dicom.scan import Scanner
-from appliance.dicom.scanned import Scanned
 from appliance.dicom.uids import is_valid_uid
 from appliance.errors import BadInput
 from appliance.keyring.public import Epoch
@@ -26,6 +27,10 @@ IDENTIFYING = {
     "StudyInstanceUID": "0020000D",
     "SeriesInstanceUID": "0020000E",
 }
+
+
+class OtherStudy(BadInput):
+    """The object is sound, but belongs to another study than the one it was sent to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +74,14 @@ class Admission:
         """Make object and note durable in the inbox, then return.
 
         ``expected`` is the SOP class and instance that the sender announced, ``study`` the study it must belong to.
-        Raises :class:`BadInput` for what is not an object, or not that one.
+        Raises :class:`BadInput` for what is not an object, or not that one, :class:`OtherStudy` for one elsewhere.
         """
         scanned = self._scanner.finish()
-        uids = {keyword: _uid(scanned, keyword, tag) for keyword, tag in IDENTIFYING.items()}
+        uids = {keyword: _uid(scanned.attributes, keyword, tag) for keyword, tag in IDENTIFYING.items()}
         if expected is not None and expected != (uids["SOPClassUID"], uids["SOPInstanceUID"]):
             raise BadInput("The data set is not the one that was announced.", "Check the sending equipment.")
         if study is not None and study != uids["StudyInstanceUID"]:
-            raise BadInput("The data set belongs to another study.", "Upload it to its own study.")
+            raise OtherStudy("The data set belongs to another study.", "Upload it to its own study.")
         sealed = self._writer.finish()
         receipt = Receipt(
             sealed.sha256,
@@ -110,13 +115,21 @@ class Admission:
             note_draft.abandon()
         return receipt
 
+    def announced(self) -> tuple[str, str]:
+        """Return SOP class and instance of what was written so far; two empty texts where one is missing or no UID."""
+        try:
+            attributes = self._scanner.attributes
+            return _uid(attributes, "SOPClassUID", "00080016"), _uid(attributes, "SOPInstanceUID", "00080018")
+        except BadInput:
+            return "", ""
+
     def abandon(self) -> None:
         """Leave nothing behind; harmless after :meth:`finish`."""
         self._draft.abandon()
 
 
-def _uid(scanned: Scanned, keyword: str, tag: str) -> str:
-    values = scanned.attributes.get(tag, {}).get("Value", [])
+def _uid(attributes: Mapping[str, Any], keyword: str, tag: str) -> str:
+    values = attributes.get(tag, {}).get("Value", [])
     if len(values) != 1 or not is_valid_uid(str(values[0])):
         raise BadInput(f"{keyword} is missing or is not a UID.", "Send a complete DICOM object.")
     return str(values[0])

@@ -113,10 +113,10 @@ class Settler:
                 conflicts.append(note.object)  # Decided before a crash kept it from the shelf.
             elif first is None:
                 new.append(note)
-                known[note.sop_instance] = Known(note.object, note.dataset_sha256)
+                known[note.sop_instance] = Known(note.object, note.transfer_syntax, note.dataset_sha256)
             elif first.object == note.object:
                 new.append(note)  # Indexed before a crash kept it from the shelf, or back from a backup.
-            elif first.dataset_sha256 == note.dataset_sha256:
+            elif (first.transfer_syntax, first.dataset_sha256) == (note.transfer_syntax, note.dataset_sha256):
                 copies.append(note.object)
             else:
                 conflicts.append(note.object)

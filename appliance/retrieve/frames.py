@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,15 +60,21 @@ def pixel_bulk(entry: Entry) -> tuple[str, Bulk]:
     raise NotFound("The object has no pictures.", "Retrieve it whole.")
 
 
-def stored_frames(entry: Entry, contents: Contents, numbers: Sequence[int]) -> list[Value]:
-    """Return frames as they are stored, numbered from 1; :class:`NotFound` for one that does not exist."""
+def stored_frames(entry: Entry, contents: Contents, numbers: Sequence[int]) -> Iterator[Value]:
+    """Return frames as they are stored, numbered from 1, each made when it is asked for.
+
+    Raises :class:`NotFound` for one that does not exist, :class:`BadInput` where the pixels end before it, at once.
+    """
     _, bulk = pixel_bulk(entry)
     if any(number > entry.frames for number in numbers):
         raise NotFound(
             f"There is no such frame; the last one of this object is {entry.frames}.", "Ask for one of them."
         )
     if bulk.fragments is None:
-        return [_native(entry, contents, bulk, number - 1) for number in numbers]
+        bits = _frame_bits(entry)
+        if bits <= 0 or bits * max(numbers) > bulk.length * 8:
+            raise BadInput("The object holds fewer pixels than it declares.", "Retrieve it whole.")
+        return (_native(contents, bulk, bits, number - 1) for number in numbers)
     attributes = entry.attributes
     lengths = _inline(attributes, contents, EXTENDED_LENGTHS)
     groups = frame_fragments(
@@ -78,12 +84,10 @@ def stored_frames(entry: Entry, contents: Contents, numbers: Sequence[int]) -> l
         offset_table=bulk.offset_table,
         extended_offsets=_inline(attributes, contents, EXTENDED_OFFSETS),
     )
-    values = [Value(contents, groups[number - 1]) for number in numbers]
+    values = ((Value(contents, groups[number - 1]), number) for number in numbers)
     if not lengths:
-        return values
-    return [
-        Value(None, (), trim(value.all(), lengths, number - 1)) for value, number in zip(values, numbers, strict=True)
-    ]
+        return (value for value, _ in values)
+    return (Value(None, (), trim(value.all(), lengths, number - 1)) for value, number in values)
 
 
 def shape_of(entry: Entry) -> FrameShape:
@@ -109,17 +113,17 @@ def shape_of(entry: Entry) -> FrameShape:
     ).check()
 
 
-def _native(entry: Entry, contents: Contents, bulk: Bulk, index: int) -> Value:
-    """Return one frame of native pixels. One-bit frames follow each other without padding (PS3.5 8.1.1)."""
+def _frame_bits(entry: Entry) -> int:
     attributes = entry.attributes
     rows, columns = _number(attributes, "00280010", 0), _number(attributes, "00280011", 0)
     samples = _number(attributes, "00280002", 1)
-    bits = _number(attributes, "00280100", 0)
     if _text(attributes, "00280004", "") in ("YBR_FULL_422", "YBR_PARTIAL_422"):
         samples = 2
-    frame_bits = rows * columns * samples * bits
-    if frame_bits <= 0 or frame_bits * (index + 1) > bulk.length * 8:
-        raise BadInput("The object holds fewer pixels than it declares.", "Retrieve it whole.")
+    return rows * columns * samples * _number(attributes, "00280100", 0)
+
+
+def _native(contents: Contents, bulk: Bulk, frame_bits: int, index: int) -> Value:
+    """Return one frame of native pixels. One-bit frames follow each other without padding (PS3.5 8.1.1)."""
     if frame_bits % 8 == 0:
         return Value(contents, ((bulk.offset + index * frame_bits // 8, frame_bits // 8),))
     first, last = index * frame_bits, (index + 1) * frame_bits

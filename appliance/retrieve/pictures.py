@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from appliance.dicom.syntaxes import EXPLICIT_LITTLE
-from appliance.errors import Damaged, NotFound
+from appliance.errors import BadInput, Damaged, NotAcceptable, NotFound
 from appliance.imaging.shape import NATIVE, Layout
 from appliance.index.rows import Entry
 from appliance.index.store import Index
@@ -16,6 +16,7 @@ from appliance.retrieve.frames import Value, shape_of, stored_frames
 from appliance.retrieve.reading import Reader, Reading
 
 LARGEST_TO_CONVERT = 1 << 30
+DECODED_AHEAD = 32 << 20
 
 
 class Pictures:
@@ -48,15 +49,33 @@ class Pictures:
 
     def frames(
         self, reader: Reader, index: Index, entry: Entry, numbers: Sequence[int], as_stored: bool
-    ) -> list[Value]:
-        """Return frames numbered from 1, as stored or as Explicit VR Little Endian holds them."""
-        contents = self._open(reader, index, entry, "retrieve")
-        values = stored_frames(entry, contents, numbers)
-        if as_stored or _is_plain(entry):
-            return values
+    ) -> Iterator[Value]:
+        """Return frames numbered from 1, as stored or as Explicit VR Little Endian holds them, in their order.
+
+        They are made one by one; the first ones, ``DECODED_AHEAD`` bytes, before this returns, so that what can fail
+        early does. Raises :class:`NotAcceptable` for frames that cannot be decoded.
+        """
+        made = self._frames(entry, self._open(reader, index, entry, "retrieve"), numbers, as_stored)
+        ahead = [next(made)]
+        while ahead[-1].made and sum(value.size for value in ahead) < DECODED_AHEAD:
+            following = next(made, None)
+            if following is None:
+                break
+            ahead.append(following)
+        return chain(ahead, made)
+
+    def _frames(self, entry: Entry, contents: Contents, numbers: Sequence[int], as_stored: bool) -> Iterator[Value]:
         with contents:
+            values = stored_frames(entry, contents, numbers)
+            if as_stored or _is_plain(entry):
+                yield from values
+                return
             shape = shape_of(entry)
-            return [Value(None, (), self._decoder.decode(shape, value.all())) for value in values]
+            for value in values:
+                try:
+                    yield Value(None, (), self._decoder.decode(shape, value.all()))
+                except BadInput as error:
+                    raise NotAcceptable(error.message, "Accept transfer-syntax=*.") from None
 
     def view(self, reader: Reader, index: Index, entry: Entry, number: int) -> tuple[Layout, bytes]:
         """Return one frame for the page: interleaved stored values, colours as RGB."""

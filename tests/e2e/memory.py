@@ -1,4 +1,4 @@
-"""Searches what running processes hold in memory, as root."""
+"""What running processes hold in memory, as root: how much, and which secrets."""
 
 from __future__ import annotations
 
@@ -59,3 +59,9 @@ def _writable(pid: int) -> list[tuple[int, int]]:
             start, end = place.split("-")
             ranges.append((int(start, 16), int(end, 16)))
     return ranges
+
+
+def peak(pid: int) -> int:
+    """Return the largest memory a process ever had, in MiB."""
+    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) // 1024

@@ -198,6 +198,14 @@ def test_settings_that_cannot_be_read_are_named(tmp_path: Path, content: bytes |
     assert words in done.stderr and "Traceback" not in done.stderr and "DUPONT" not in done.stderr
 
 
+@pytest.mark.parametrize("title", ["", " ", "CAF\u00c9", "A\\B", "SEVENTEEN_LETTERS"])
+def test_a_title_that_no_application_entity_can_have_exits_with_2(idle: Box, tmp_path: Path, title: str) -> None:
+    box = Box(tmp_path)
+    box.environment |= {"NEGATO_AE_TITLE": title}
+    done = box.run("serve", "--state", str(idle.state), timeout=20)
+    assert done.returncode == USAGE and b"ae_title" in done.stderr.lower(), done.stderr
+
+
 @pytest.mark.parametrize("setting", ["NEGATO_HOSTS", "NEGATO_ASSOCIATIONS", "NEGATO_AE_TITLE"])
 def test_a_wrong_setting_of_the_environment_exits_with_2(idle: Box, tmp_path: Path, setting: str) -> None:
     box = Box(tmp_path)

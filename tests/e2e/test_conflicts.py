@@ -17,7 +17,7 @@ from pydicom import dcmread
 from tests.box import OWNER, Box, running, wait_for
 from tests.e2e.objects import STOW, stow_body, tiny
 from tests.samples.modality import send
-from tests.samples.part10 import Sample
+from tests.samples.part10 import Sample, wrap
 
 LEVELS = ("studies", "series", "instances")
 
@@ -93,6 +93,19 @@ def test_other_bytes_under_the_same_uid_never_replace_the_first_and_are_kept(
     before = search(client)
     rebuild(box)
     wait_for(lambda: search(client) == before, 10)
+
+
+def test_the_same_bytes_in_another_transfer_syntax_are_no_copy(filled: tuple[Box, httpx.Client]) -> None:
+    """A sender that mends a wrong label sends the same data set again; what was acknowledged is kept, both times."""
+    box, client = filled
+    sample = tiny("labelled", study=0)
+    labels = ("1.2.840.10008.1.2.1.98", "1.2.840.10008.1.2.1")  # Encapsulated Uncompressed is laid out alike.
+    for label in labels:
+        file = wrap("labelled", sample.sop_class, sample.sop_instance, label, sample.dataset)
+        assert client.post("/dicom-web/studies", content=stow_body([file.data]), headers=STOW).status_code == 200
+    wait_for(lambda: sorted_in(box, client) and on_shelves(box) == 8, 20)
+    assert box.count(client) == 7
+    assert len(list((box.state / "decisions").glob("*.age"))) == 1
 
 
 def rebuild(box: Box) -> None:

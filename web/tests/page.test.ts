@@ -12,6 +12,7 @@ describe('what people read', () => {
     expect(personName('DUPONT^Marie^^Dr')).toBe('DUPONT Marie');
     expect(personName('山田^太郎=ヤマダ')).toBe('山田 太郎');
     expect(personName('^^')).toBe('');
+    expect(personName('Zz\u202eabc^d\u2066ef')).toBe('Zzabc def');
   });
   it('dates and times, and nothing for what is none', () => {
     expect(formatDate('20260131', 'fr')).toBe('31/01/2026');
