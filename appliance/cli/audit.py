@@ -15,9 +15,9 @@ import typer
 
 from appliance import clock
 from appliance.cli.options import Json, State
-from appliance.cli.read_settings import read_settings
 from appliance.errors import BadInput, Damaged, EnvironmentProblem
 from appliance.paths import StatePaths
+from appliance.settings import read_settings
 from appliance.upkeep.layout import check_layout
 
 app = typer.Typer(help="The record of who read what.", no_args_is_help=True, rich_markup_mode=None)

@@ -12,10 +12,9 @@ from typing import Annotated
 import typer
 
 from appliance.cli.options import Json, PasswordFile, State, log_in
-from appliance.cli.read_settings import read_settings
 from appliance.errors import BadInput, Damaged
 from appliance.paths import StatePaths
-from appliance.settings import Settings
+from appliance.settings import Settings, read_settings
 from appliance.upkeep.check import Progress
 from appliance.upkeep.check import check as check_names
 from appliance.upkeep.findings import DERIVED, Finding

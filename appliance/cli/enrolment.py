@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance import clock
-from appliance.cli.read_settings import read_settings
 from appliance.errors import BadInput, EnvironmentProblem, NotFound
 from appliance.hardening import no_dumps
 from appliance.keyring.client import AgentClient
 from appliance.paths import RunPaths, StatePaths
-from appliance.settings import Settings
+from appliance.settings import Settings, read_settings
 from appliance.upkeep.layout import check_layout
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import typer
 
 from appliance.archive.files import FileBackend
 from appliance.cli.options import PasswordFile, State, User, log_in
-from appliance.cli.read_settings import read_settings
 from appliance.paths import StatePaths
+from appliance.settings import read_settings
 
 app = typer.Typer(help="The derived index of studies.", no_args_is_help=True, rich_markup_mode=None)
 

@@ -11,13 +11,12 @@ import typer
 
 from appliance import clock
 from appliance.cli.options import Generate, PasswordFile, State, chosen_passphrase
-from appliance.cli.read_settings import read_settings
 from appliance.cli.sheet import new_sheet
 from appliance.hardening import lock_memory, no_dumps
 from appliance.paths import StatePaths
 from appliance.sealing.identities import Identity
 from appliance.sealing.passphrase_key import calibrate, seconds_for
-from appliance.settings import Settings
+from appliance.settings import Settings, read_settings
 
 LOGIN_SECONDS = 0.4
 

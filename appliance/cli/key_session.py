@@ -12,13 +12,12 @@ import typer
 
 from appliance import clock
 from appliance.cli.options import read_passphrase
-from appliance.cli.read_settings import read_settings
 from appliance.errors import EnvironmentProblem
 from appliance.hardening import lock_memory, no_dumps
 from appliance.keyring.client import AgentClient
 from appliance.keyring.disk import key_lock
 from appliance.paths import RunPaths, StatePaths
-from appliance.settings import Settings
+from appliance.settings import Settings, read_settings
 from appliance.upkeep.layout import check_layout
 
 if TYPE_CHECKING:

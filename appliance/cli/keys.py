@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appliance.cli.options import PasswordFile, State, User, agent_of, log_in
-from appliance.cli.read_settings import read_settings
+from appliance.settings import read_settings
 
 
 def unlock(user: User, state: State = None, password_file: PasswordFile = None) -> None:

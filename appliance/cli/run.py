@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from appliance import app
-from appliance.cli.read_settings import read_settings
 from appliance.errors import BadInput
-from appliance.settings import Settings
+from appliance.settings import Settings, read_settings
 
 PROCESSES: dict[str, Callable[[Settings], None]] = {
     "receiver": app.run_receiver,

@@ -9,9 +9,8 @@ from typing import Annotated
 import typer
 
 from appliance.cli.options import State
-from appliance.cli.read_settings import read_settings
 from appliance.paths import StatePaths
-from appliance.settings import Settings
+from appliance.settings import Settings, read_settings
 from appliance.upkeep.layout import check_layout
 
 

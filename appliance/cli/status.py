@@ -6,10 +6,10 @@ import json
 
 from appliance.archive.files import FileBackend
 from appliance.cli.options import Json, State, agent_of
-from appliance.cli.read_settings import read_settings
 from appliance.errors import EnvironmentProblem
 from appliance.keyring.public import exchanged_keys
 from appliance.paths import StatePaths
+from appliance.settings import read_settings
 
 
 def status(state: State = None, as_json: Json = False) -> None:

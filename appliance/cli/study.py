@@ -11,9 +11,9 @@ import typer
 
 from appliance import clock
 from appliance.cli.options import Json, PasswordFile, State, User, log_in
-from appliance.cli.read_settings import read_settings
 from appliance.errors import BadInput
 from appliance.paths import StatePaths
+from appliance.settings import read_settings
 
 if TYPE_CHECKING:
     from appliance.ingest.decide import Decider

@@ -20,10 +20,10 @@ from appliance.cli.options import (
     chosen_passphrase,
     read_passphrase,
 )
-from appliance.cli.read_settings import read_settings
 from appliance.errors import BadInput, NotFound, Refused
 from appliance.hardening import no_dumps
 from appliance.paths import StatePaths
+from appliance.settings import read_settings
 from appliance.upkeep.layout import check_layout
 
 app = typer.Typer(help="People: who may read, and with which passphrase.", no_args_is_help=True, rich_markup_mode=None)

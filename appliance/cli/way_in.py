@@ -12,12 +12,12 @@ import typer
 from appliance import clock
 from appliance.cli.enrolment import enrolment_desk, way_ins
 from appliance.cli.options import Json, State
-from appliance.cli.read_settings import read_settings
 from appliance.cli.words import ago
 from appliance.enrol.way_in import WayIn
 from appliance.errors import EnvironmentProblem
 from appliance.network.courier_wire import Report
 from appliance.network.way_in import Verdict
+from appliance.settings import read_settings
 
 LOOK_SECONDS = 90.0
 PAUSE_SECONDS = 0.2
