@@ -42,7 +42,7 @@ lint: dev ## formatting, lint, strict types, import contracts, pages
 	cd web && npm run --silent check
 
 .PHONY: test
-test: lint ## everything that fits in ten minutes on two cores
+test: lint ## everything, browser and lab included, in under twenty minutes on two cores
 	@.ci/install packages $(PEERS)
 	cd web && npm test --silent && npm run --silent budget
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone"

@@ -24,6 +24,8 @@ from appliance.paths import StatePaths
 ID = re.compile(r"[0-9a-f]{64}")
 OBJECT, NOTE = ".age", ".note.age"
 NOTHING = "nothing was stored"
+NOT_ALL = "not everything that should go is gone yet"
+UNREAD = "the archive cannot be read"
 
 
 class FileDraft:
@@ -145,12 +147,13 @@ class FileBackend:
 
     def discard(self, object_ids: Iterable[str]) -> None:
         """Remove the note first: a lone object is not listed, be it in the inbox or half way to its shelf."""
-        for object_id in object_ids:
-            self._inbox_note(object_id).unlink(missing_ok=True)
-            self._inbox_object(object_id).unlink(missing_ok=True)
-            if not self._shelf_note(object_id).exists():
-                self._shelf_object(object_id).unlink(missing_ok=True)
-        _sync_directory(self._paths.inbox)
+        with told_as_ours(NOT_ALL):
+            for object_id in object_ids:
+                self._inbox_note(object_id).unlink(missing_ok=True)
+                self._inbox_object(object_id).unlink(missing_ok=True)
+                if not self._shelf_note(object_id).exists():
+                    self._shelf_object(object_id).unlink(missing_ok=True)
+            sync_directory(self._paths.inbox)
 
     def shelved(self) -> Iterator[str]:
         """Yield the id of every note on a shelf whose object is on its shelf, too."""
@@ -163,20 +166,21 @@ class FileBackend:
     def erase(self, object_ids: Iterable[str]) -> None:
         """Remove notes, make that durable, then objects, then renditions."""
         ids = list(object_ids)
-        for steps in (
-            (self._inbox_note, self._shelf_note),
-            (self._inbox_object, self._shelf_object),
-            (self._rendition,),
-        ):
-            touched = set()
-            for path in (step(object_id) for object_id in ids for step in steps):
-                try:
-                    path.unlink()
-                    touched.add(path.parent)
-                except FileNotFoundError:
-                    continue
-            for directory in touched:
-                _sync_directory(directory)
+        with told_as_ours(NOT_ALL):
+            for steps in (
+                (self._inbox_note, self._shelf_note),
+                (self._inbox_object, self._shelf_object),
+                (self._rendition,),
+            ):
+                touched = set()
+                for path in (step(object_id) for object_id in ids for step in steps):
+                    try:
+                        path.unlink()
+                        touched.add(path.parent)
+                    except FileNotFoundError:
+                        continue
+                for directory in touched:
+                    sync_directory(directory)
 
     def note(self, object_id: str) -> BinaryIO:
         """Open a sealed note, on its shelf or in the inbox."""
@@ -211,7 +215,9 @@ class FileBackend:
         """Yield decisions by number, from the one behind ``after`` on."""
         for name, path in self._decision_files():
             if name > after:
-                yield name, path.open("rb")
+                with told_as_ours(UNREAD):
+                    file = path.open("rb")
+                yield name, file
 
     def decisions_stamp(self) -> int:
         """Return a number that changes whenever a decision is added."""
@@ -295,13 +301,8 @@ def _names(shelf: Path, ending: str) -> set[str]:
 
 
 def _open_first(*paths: Path) -> BinaryIO:
-    for path in paths:
-        try:
+    # Settling moves files from the inbox to a shelf: the shelf is looked at once more.
+    for path in (*paths, paths[0]):
+        with told_as_ours(UNREAD), contextlib.suppress(FileNotFoundError):
             return path.open("rb")
-        except FileNotFoundError:
-            continue
-    # Settling moves files from the inbox to a shelf; look at the shelf once more.
-    try:
-        return paths[0].open("rb")
-    except FileNotFoundError as error:
-        raise NotFound("The archive has no such object.", "Run: appliance check") from error
+    raise NotFound("The archive has no such object.", "Run: appliance check")

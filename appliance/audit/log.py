@@ -7,6 +7,7 @@ prunes a log appends to it too, so that each append holds a lock and looks wheth
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -87,8 +88,9 @@ class AuditLog:
             return self._head
 
     def close(self) -> None:
-        """Close the file; the log cannot be used afterwards."""
-        os.close(self._fd)
+        """Close the file; the log cannot be used afterwards. Every line is durable: a close that fails loses none."""
+        with contextlib.suppress(OSError):
+            os.close(self._fd)
 
     @contextmanager
     def _current(self) -> Iterator[None]:
@@ -99,7 +101,7 @@ class AuditLog:
             fcntl.flock(self._fd, fcntl.LOCK_EX)
             if _same_file(self._fd, self._path):
                 break
-            os.close(self._fd)
+            self.close()
             self._fd = -1
         try:
             self._catch_up()
@@ -117,9 +119,9 @@ class AuditLog:
         size = os.fstat(self._fd).st_size
         if size == self._size:
             return
-        self._head, torn = _last_line(self._paths, self._process)
-        if torn:
-            with told_as_ours(NOT_DONE):
+        with told_as_ours(NOT_DONE):
+            self._head, torn = _last_line(self._paths, self._process)
+            if torn:
                 size += os.write(self._fd, b"\n")
         self._size = size
 
