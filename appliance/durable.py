@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Iterator
@@ -22,7 +23,13 @@ def sync_directory(path: Path) -> None:
     try:
         os.fsync(directory)
     finally:
-        os.close(directory)
+        let_go(directory)
+
+
+def let_go(fd: int) -> None:
+    """Close a descriptor through which nothing was written since its last sync: a close that fails loses nothing."""
+    with contextlib.suppress(OSError):
+        os.close(fd)
 
 
 def write_durably(path: Path, content: bytes, mode: int = 0o600) -> None:

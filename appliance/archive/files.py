@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from appliance.archive.backend import Draft
-from appliance.durable import sync_directory, told_as_ours
+from appliance.durable import let_go, sync_directory, told_as_ours
 from appliance.errors import Damaged, NotFound, StorageFull
 from appliance.paths import StatePaths
 
@@ -250,7 +250,7 @@ class FileBackend:
             fcntl.flock(directory, how)
             yield directory
         finally:
-            os.close(directory)
+            let_go(directory)
 
     def _inbox_object(self, object_id: str) -> Path:
         return self._paths.inbox / f"{checked(object_id)}{OBJECT}"

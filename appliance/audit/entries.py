@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from appliance.audit.line import FIRST, LONGEST_LINE, is_torn, line_hash, parse
+from appliance.durable import let_go
 from appliance.paths import StatePaths
 
 Fault = Literal["", "torn", "foreign", "altered", "gap"]
@@ -60,7 +61,7 @@ def _snapshot(paths: StatePaths, process: str) -> list[tuple[Path, int]]:
     with contextlib.ExitStack() as held:
         with contextlib.suppress(FileNotFoundError):
             fd = os.open(paths.audit_log(process), os.O_RDONLY | os.O_CLOEXEC)
-            held.callback(os.close, fd)
+            held.callback(let_go, fd)
             fcntl.flock(fd, fcntl.LOCK_SH)
         return [(path, path.stat().st_size) for path in paths.audit_segments(process)]
 

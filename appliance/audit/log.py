@@ -7,7 +7,6 @@ prunes a log appends to it too, so that each append holds a lock and looks wheth
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
@@ -23,7 +22,7 @@ from appliance.audit.entries import entries
 from appliance.audit.line import FIRST, LONGEST_LINE, line_hash, parse, render
 from appliance.audit.room import ROOM_BYTES, keep_room
 from appliance.clock import stamp
-from appliance.durable import sync_directory, told_as_ours
+from appliance.durable import let_go, sync_directory, told_as_ours
 from appliance.errors import Damaged, EnvironmentProblem
 from appliance.paths import StatePaths
 
@@ -89,8 +88,7 @@ class AuditLog:
 
     def close(self) -> None:
         """Close the file; the log cannot be used afterwards. Every line is durable: a close that fails loses none."""
-        with contextlib.suppress(OSError):
-            os.close(self._fd)
+        let_go(self._fd)
 
     @contextmanager
     def _current(self) -> Iterator[None]:
@@ -134,7 +132,7 @@ class AuditLog:
             self._path.rename(self._paths.audit_segment(self._process, int(first["seq"])))
         fresh = _open(self._path)
         fcntl.flock(fresh, fcntl.LOCK_EX)
-        os.close(self._fd)  # Whoever waits for its lock finds that the name belongs to another file now.
+        let_go(self._fd)  # Whoever waits for its lock finds that the name belongs to another file now.
         self._fd, self._size, self._room = fresh, 0, 0
         self._keep_room()
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from appliance.durable import let_go
 from appliance.errors import Damaged, Refused
 from appliance.keyring.client import AgentClient
 from appliance.paths import StatePaths
@@ -43,7 +44,7 @@ def index_lock(paths: StatePaths) -> Iterator[None]:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(fd)
+        let_go(fd)
 
 
 def inode(paths: StatePaths) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from appliance.durable import sync_directory, told_as_ours
+from appliance.durable import let_go, sync_directory, told_as_ours
 from appliance.errors import EnvironmentProblem
 from appliance.paths import StatePaths
 
@@ -69,7 +69,7 @@ def key_lock(paths: StatePaths) -> Iterator[None]:
                     left.unlink(missing_ok=True)
         yield
     finally:
-        os.close(directory)
+        let_go(directory)
 
 
 def _take_after(fd: int, model: Path) -> None:
