@@ -59,21 +59,29 @@ class Shield:
         if not self._is_ours(host):
             return BadInput("This box does not answer to that name.", "Use the address it was set up with.")
         origin = headers.get("origin")
-        if scope["method"] not in SAFE and origin is not None and urlsplit(origin).netloc != host:
+        if scope["method"] not in SAFE and origin is not None and _site(origin) != host:
             return Refused("This request comes from another site's page.", "Open the box's own page.")
         if headers.get("sec-fetch-site") in ("cross-site", "same-site") and scope["method"] not in SAFE:
             return Refused("This request comes from another site's page.", "Open the box's own page.")
         return None
 
     def _is_ours(self, host: str) -> bool:
-        name = (urlsplit(f"//{host}").hostname or "").lower()
-        if name in self._hosts:
-            return True
         try:
+            name = (urlsplit(f"//{host}").hostname or "").lower()
+            if name in self._hosts:
+                return True
             ipaddress.ip_address(name)
         except ValueError:
             return False
         return True
+
+
+def _site(origin: str) -> str | None:
+    """Return host and port of an origin, ``None`` for what is no URL (half a bracket, e.g.)."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _with_headers(send: Send) -> Send:

@@ -16,10 +16,13 @@ _DATETIME = re.compile(r"([0-9]{4,14})(?:\.([0-9]{1,6}))?([-+][0-9]{4})?")
 
 @lru_cache(maxsize=4096)
 def fold(text: str) -> str:
-    """Return ``text`` without case, accents and superfluous spaces: ``Émile  `` and ``EMILE`` are one."""
+    """Return ``text`` without case, accents and superfluous spaces: ``Émile  `` and ``EMILE`` are one.
+
+    What is left is composed again: a syllable of Hangul is one letter, for which one ``?`` stands.
+    """
     plain = unicodedata.normalize("NFKD", text[:MAX_FOLDED]).casefold().translate(_LETTERS)
     kept = "".join(c for c in plain if unicodedata.category(c) != "Mn")
-    return " ".join(kept.split())
+    return " ".join(unicodedata.normalize("NFC", kept).split())
 
 
 def fold_name(group: str) -> str:

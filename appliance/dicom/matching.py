@@ -3,8 +3,9 @@
 Nothing here knows a database: :mod:`appliance.index` turns conditions into SQL, :func:`matches` answers them
 on a data set in the DICOM JSON model.
 
-Choices where the standard leaves one: an unknown keyword, an unparsable value or the same key twice is
-:class:`BadInput` (400), never silently ignored, because a doctor who thinks she filtered must have filtered.
+A parameter that is not known, or no attribute of what is searched, is ignored and named in the query (PS3.18 8.3): the
+client is told, because a doctor who thinks she filtered must have filtered. A known attribute with a value that cannot
+be read, or given twice, is :class:`BadInput`.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ from typing import Any, Literal
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from appliance.dicom.folding import fold_name, fold_words, glob_match, time_bounds
+from appliance.dicom.levels import Level as Level
+from appliance.dicom.levels import reaches, returns
 from appliance.errors import BadInput
 
-Level = Literal["studies", "series", "instances"]
 Kind = Literal["exact", "wildcard", "range", "name", "words", "number", "empty"]
 
 MAX_PARAMETERS = 200
 MAX_VALUE = 1024  # characters of one value; UID lists may be longer
 MAX_UIDS = 1000
+MAX_WORDS = 64  # of a fuzzy name; each becomes a part of one SQL expression, whose depth is bounded
 MAX_STARS = 6  # glob matching backtracks: every star costs a factor
 MAX_PAGE = 5000  # results in one answer; the rest is announced by a Warning and fetched by offset
 MAX_DEPTH = 4  # sequence levels in a key
@@ -57,7 +60,10 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A parsed search: where, what must match, what to return besides the defaults, which page."""
+    """A parsed search: where, what must match, what to return besides the defaults, which page.
+
+    ``ignored`` names the parameters and fields that play no part, as the client wrote them.
+    """
 
     level: Level
     study: str | None
@@ -67,6 +73,7 @@ class Query:
     include_all: bool
     limit: int
     offset: int
+    ignored: tuple[str, ...]
 
 
 def parse_query(
@@ -74,15 +81,15 @@ def parse_query(
 ) -> Query:
     """Parse URL-decoded query parameters (PS3.18 8.3.4 and 10.6.1.2) for one search resource.
 
-    ``study`` and ``series`` are the UIDs of the path. Raises :class:`BadInput` for whatever cannot be
-    answered.
+    ``study`` and ``series`` are the UIDs of the path. Raises :class:`BadInput` for what is known and malformed.
     """
     if len(params) > MAX_PARAMETERS:
         raise BadInput("The query has too many parameters.", f"Send at most {MAX_PARAMETERS}.")
     options: dict[str, str] = {}
     include: set[str] = set()
     include_all = False
-    raw: dict[tuple[str, ...], tuple[str, str]] = {}
+    raw: dict[tuple[str, ...], tuple[str, str, str]] = {}
+    ignored: dict[str, None] = {}
     for name, value in params:
         if not name and not value:
             continue  # "?&limit=10", as Weasis writes it
@@ -90,25 +97,36 @@ def parse_query(
             for field in value.split(","):
                 include_all = include_all or field == "all"
                 if field and field != "all":
-                    include.add(parse_path(field)[0][0])
+                    known = parse_path(field)
+                    if known is None or not returns(level, known[0][0]):
+                        ignored[field] = None
+                    else:
+                        include.add(known[0][0])
         elif name in _OPTIONS:
             if name in options:
                 raise BadInput(f"The parameter {name} is given twice.", "Send it once.")
             options[name] = value
         else:
-            path, vr = parse_path(name)
+            known = parse_path(name)
+            if known is None:
+                ignored[name] = None
+                continue
+            path, vr = known
             if path in raw and vr == "UI":
                 value = f"{raw[path][1]},{value}"
             elif path in raw:
                 raise BadInput("A matching key is given twice.", "Send every key once.")
-            raw[path] = (vr, value)
+            raw[path] = (vr, value, name)
     fuzzy = _flag(options, "fuzzymatching")
     multiple = _flag(options, "multiplevaluematching")
     empty = _flag(options, "emptyvaluematching")
     conditions = []
-    for path, (vr, value) in raw.items():
-        include.add(path[0])  # PS3.18 10.6.1.2: what was asked for is returned too
+    for path, (vr, value, name) in raw.items():
         condition = _condition(path, vr, value, fuzzy=fuzzy, multiple=multiple, empty=empty)
+        if not (returns if condition is None else reaches)(level, path[0]):
+            ignored[name] = None
+            continue
+        include.add(path[0])  # PS3.18 10.6.1.2: what was asked for is returned too
         if condition is not None:
             conditions.append(condition)
     for uid in (study, series):
@@ -116,7 +134,9 @@ def parse_query(
             raise BadInput("The path holds a UID that is none.", "UIDs are at most 64 digits with dots.")
     limit = min(_count(options, "limit", MAX_PAGE), MAX_PAGE)
     offset = _count(options, "offset", 0)
-    return Query(level, study, series, tuple(conditions), frozenset(include), include_all, limit, offset)
+    return Query(
+        level, study, series, tuple(conditions), frozenset(include), include_all, limit, offset, tuple(ignored)
+    )
 
 
 _OPTIONS = frozenset(
@@ -124,23 +144,26 @@ _OPTIONS = frozenset(
 )
 
 
-def parse_path(name: str) -> tuple[tuple[str, ...], str]:
-    """Return the tags and the VR that a key such as ``PatientID`` or ``00400275.00400009`` names."""
+def parse_path(name: str) -> tuple[tuple[str, ...], str] | None:
+    """Return the tags and the VR that a key such as ``PatientID`` or ``00400275.00400009`` names.
+
+    ``None`` for what is no DICOM attribute, or lies deeper than :data:`MAX_DEPTH`.
+    """
     tags: list[str] = []
     vr = "SQ"
     parts = name.split(".")
     if len(parts) > MAX_DEPTH:
-        raise BadInput("A key is nested too deeply.", f"At most {MAX_DEPTH} levels.")
+        return None
     for part in parts:
         if vr != "SQ":
-            raise BadInput("A key goes into an attribute that is no sequence.", "Check the attribute's name.")
+            return None
         tag = int(part, 16) if _TAG.fullmatch(part) else tag_for_keyword(part) if len(part) <= 64 else None
         if tag is None:
-            raise BadInput("A key is no known attribute.", "Use a DICOM keyword or eight hex digits.")
+            return None
         try:
             vr = dictionary_VR(tag).split(" ")[0]
         except KeyError:
-            vr = "LO" if len(parts) == 1 else "UN"  # a private attribute: compared as text
+            vr = "LO"  # a private attribute: compared as text
         tags.append(f"{tag:08X}")
     return tuple(tags), vr
 
@@ -180,7 +203,10 @@ def _condition(
 
 def _name(path: tuple[str, ...], value: str, fuzzy: bool) -> Condition:
     if fuzzy:
-        return Condition(path, "PN", "words", tuple(fold_words(value.replace("*", " ").replace("?", " "))))
+        words = tuple(fold_words(value.replace("*", " ").replace("?", " ")))
+        if len(words) > MAX_WORDS:
+            raise BadInput("A name of the query has too many words.", f"At most {MAX_WORDS}.")
+        return Condition(path, "PN", "words", words)
     groups = value.split("=")[:3]
     folded = [_pattern(fold_name(group)) for group in groups]
     if len(folded) > 1:

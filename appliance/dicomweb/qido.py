@@ -1,12 +1,14 @@
 """QIDO-RS over HTTP: the Search transaction of PS3.18 10.6.
 
 Answers are ``application/dicom+json``. No result is 200 with ``[]``: PS3.18 8.3.4.4.1 asked for 204, CP-2473
-corrects that to 200, and an empty array is what every client can parse.
+corrects that to 200, and an empty array is what every client can parse. What a query asks that is not supported is
+ignored and named in a Warning header (PS3.18 8.3).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from fastapi import APIRouter
@@ -19,6 +21,8 @@ from appliance.errors import BadInput
 from appliance.index.store import Index
 
 MEDIA_TYPE = "application/dicom+json"
+MOST_NAMED = 10  # ignored parameters in a Warning; of further ones the number
+_NAMEABLE = re.compile(r"[A-Za-z0-9_]{1,64}")
 _ACCEPTED = frozenset({"*/*", "application/*", MEDIA_TYPE, "application/json"})
 
 RESOURCES: tuple[tuple[str, Level], ...] = (
@@ -67,11 +71,21 @@ def _handler(service: SearchService, level: Level) -> Callable[[Request], Awaita
         # In a thread: an unindexed condition reads many rows, and the event loop has pictures to deliver.
         body, more = await run_in_threadpool(index.search, query, service.base_url(request))
         headers = {"Cache-Control": "no-store"}
-        if more:
-            headers["Warning"] = '299 negatoscope "There are additional results that can be requested"'
+        warnings = ["There are additional results that can be requested"] if more else []
+        if query.ignored:
+            warnings.append(f"Ignored as not supported here: {_named(query.ignored)}")
+        if warnings:
+            headers["Warning"] = ", ".join(f'299 negatoscope "{text}"' for text in warnings)
         return Response(body, media_type=MEDIA_TYPE, headers=headers)
 
     return search
+
+
+def _named(ignored: Sequence[str]) -> str:
+    """Return names for a header: none that could end its text, and not so many that a client refuses the header."""
+    named = [name for name in ignored if _NAMEABLE.fullmatch(name)][:MOST_NAMED]
+    others = len(ignored) - len(named)
+    return ", ".join([*named, f"{others} unnamed"] if others else named)
 
 
 def acceptable(request: Request) -> bool:

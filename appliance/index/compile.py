@@ -8,13 +8,15 @@ from typing import Any, Literal
 from sqlalchemy import Column, ColumnElement, false, or_, select, union_all
 
 from appliance.dicom.folding import fold_words
+from appliance.dicom.levels import Level
 from appliance.dicom.matching import Condition
 from appliance.errors import BadInput
-from appliance.index import levels
 from appliance.index.tables import INSTANCE, SERIES, STUDY
 
 Store = Literal["text", "list", "name", "integer"]
 _LAST = "\U0010ffff"
+_INTEGERS = range(-(2**63), 2**63)  # what SQLite holds as one
+MAX_LISTED = 500  # alternatives in one condition: SQLite takes expressions of depth 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ STUDY_PLACES: dict[tuple[str, ...], Place] = {
     ("00080030",): Place(STUDY.c.study_time),
     ("00080050",): Place(STUDY.c.accession),
     ("00080061",): Place(STUDY.c.modalities, "list"),
+    ("00080062",): Place(STUDY.c.sop_classes, "list"),
     ("00080090",): Place(STUDY.c.referring, "name"),
     ("00081030",): Place(STUDY.c.description),
     ("00100010",): Place(STUDY.c.patient_name, "name"),
@@ -57,37 +60,25 @@ INSTANCE_PLACES: dict[tuple[str, ...], Place] = {
     ("00080018",): Place(INSTANCE.c.uid),
     ("00200013",): Place(INSTANCE.c.number, "integer"),
 }
-PLACES: dict[str, dict[tuple[str, ...], Place]] = {
+PLACES: dict[Level, dict[tuple[str, ...], Place]] = {
     "studies": STUDY_PLACES,
     "series": STUDY_PLACES | SERIES_PLACES,
     "instances": STUDY_PLACES | SERIES_PLACES | INSTANCE_PLACES,
 }
-Level = Literal["studies", "series", "instances"]
-
-
-def owner(level: Level, path: tuple[str, ...]) -> Level:
-    """Say whose stored attributes answer a condition without a column.
-
-    Raises :class:`BadInput` for an attribute below the level searched, e.g. Modality among studies: one study
-    has many, and guessing which is meant would hide images.
-    """
-    tag = path[0]
-    if tag in levels.PATIENT or tag in levels.STUDY:
-        return "studies"
-    if level != "studies" and tag in levels.SERIES:
-        return "series"
-    if level != "instances":
-        raise BadInput("A key belongs to a lower level than is searched.", "Search series or instances by it.")
-    return "instances"
 
 
 def clause(condition: Condition, place: Place) -> ColumnElement[bool] | None:
-    """Return the SQL, or ``None`` where stored text in another form must be compared (see ``matches``)."""
+    """Return the SQL, or ``None`` where stored text in another form must be compared (see ``matches``).
+
+    Raises :class:`BadInput` for more alternatives than SQLite takes.
+    """
     column = place.column
     values = condition.values
     if place.store == "integer":
-        return column.in_([int(v) for v in values if v.lstrip("-").isdigit()]) if condition.kind == "number" else None
+        return _integer(condition, column)
     if place.store == "list":
+        if len(values) > MAX_LISTED:
+            raise BadInput("A key of the query has too many values.", f"At most {MAX_LISTED}.")
         if condition.kind == "empty":
             return column == ""
         form = glob_escape if condition.kind == "exact" else glob
@@ -101,6 +92,15 @@ def clause(condition: Condition, place: Place) -> ColumnElement[bool] | None:
     if condition.kind == "wildcard":
         return or_(false(), *(_like(column, value) for value in values))
     return column.in_(values)
+
+
+def _integer(condition: Condition, column: Column[Any]) -> ColumnElement[bool] | None:
+    if condition.kind == "empty" and not column.nullable:
+        return column.in_([])  # A count always has a value.
+    if condition.kind != "number":
+        return None
+    whole = (int(value) for value in condition.values if value.lstrip("-").isdigit())
+    return column.in_([number for number in whole if number in _INTEGERS])
 
 
 def _name(condition: Condition, column: Column[Any]) -> ColumnElement[bool] | None:

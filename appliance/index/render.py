@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 from urllib.parse import quote
 
+from appliance.dicom import levels
 from appliance.dicom.folding import fold_name, time_bounds
 from appliance.dicom.matching import values_of
 from appliance.dicom.note import Note
-from appliance.index import jsontext, levels, merge
+from appliance.index import jsontext, merge
+from appliance.index.frames import believed_frames
 
 MAX_TEXT = 512  # characters of a column; longer values are compared by their beginning
 _UTF8 = jsontext.line("00080005", {"vr": "CS", "Value": ["ISO_IR 192"]})
-_ONLINE = jsontext.line("00080056", {"vr": "CS", "Value": ["ONLINE"]})
-_PIXELS = ("7FE00010", "7FE00008", "7FE00009")
+AVAILABILITY = {levels.INSTANCE_AVAILABILITY: {"vr": "CS", "Value": ["ONLINE"]}}  # of studies, series and instances
+_ONLINE = jsontext.line(levels.INSTANCE_AVAILABILITY, AVAILABILITY[levels.INSTANCE_AVAILABILITY])
 
 
 def study_path(study: str) -> str:
@@ -49,7 +52,7 @@ def study_columns(uid: str, facts: merge.Facts, series: int, instances: int) -> 
         "patient_id": _text(found, "00100020"),
         "birth_date": _date(found, "00100030"),
         "sex": _text(found, "00100040"),
-        "study_date": _date(found, "00080020"),
+        "study_date": _day(found, "00080020"),
         "study_time": _time(found, "00080030"),
         "accession": _text(found, "00080050"),
         "referring": referring,
@@ -57,6 +60,7 @@ def study_columns(uid: str, facts: merge.Facts, series: int, instances: int) -> 
         "number": _text(found, "00200010"),
         "description": _text(found, "00081030"),
         "modalities": _list(modalities),
+        "sop_classes": _list(facts["sop_classes"]),
         "words": " " + " ".join(facts["texts"]) + " ",
         "series_count": series,
         "instance_count": instances,
@@ -75,7 +79,7 @@ def series_columns(study: str, uid: str, facts: merge.Facts, instances: int) -> 
     lines[b"00201209"] = jsontext.line("00201209", {"vr": "IS", "Value": [instances]})
     return {
         "modality": _text(found, "00080060"),
-        "number": _integer(found, "00200011"),
+        "number": merge.first_integer(found, "00200011"),
         "step_date": _date(found, "00400244"),
         "step_time": _time(found, "00400245"),
         "description": _text(found, "0008103E"),
@@ -98,15 +102,16 @@ def instance_columns(note: Note) -> dict[str, Any]:
         ("0020000E", note.series),
     ):
         lines[tag.encode()] = jsontext.line(tag, {"vr": "UI", "Value": [uid]})
-    frames = _integer(attributes, "00280008")
-    pictures = any(tag in note.bulk for tag in _PIXELS)
+    frames = believed_frames(note, merge.first_integer(attributes, "00280008") or 1)
+    if merge.has_value(attributes.get("00280008")):
+        lines[b"00280008"] = jsontext.line("00280008", {"vr": "IS", "Value": [frames]})
     return {
         "uid": note.sop_instance,
         "object": note.object,
         "sop_class": note.sop_class,
-        "number": _integer(attributes, "00200013"),
+        "number": merge.first_integer(attributes, "00200013"),
         "transfer_syntax": note.transfer_syntax,
-        "frames": 0 if not pictures else max(1, min(frames or 1, 2**31 - 1)),
+        "frames": frames,
         "size": note.size,
         "dataset_offset": note.dataset_offset,
         "dataset_sha256": note.dataset_sha256,
@@ -156,16 +161,18 @@ def _date(found: Mapping[str, Any], tag: str) -> str:
     return _text(found, tag).replace(".", "")  # ACR-NEMA wrote 2026.11.24
 
 
+def _day(found: Mapping[str, Any], tag: str) -> str:
+    """Return a date that the calendar has, else an empty text: it sorts with the undated, not before all days."""
+    text = _date(found, tag)
+    try:
+        date.fromisoformat(text if text.isdecimal() else "")
+    except ValueError:
+        return ""
+    return text
+
+
 def _time(found: Mapping[str, Any], tag: str) -> str:
     try:
         return time_bounds("TM", merge.first_text(found, tag))[0]
     except ValueError:
         return ""
-
-
-def _integer(found: Mapping[str, Any], tag: str) -> int | None:
-    try:
-        number = int(float(merge.first_text(found, tag)))
-    except (ValueError, OverflowError):
-        return None
-    return number if abs(number) < 2**53 else None

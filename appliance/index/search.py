@@ -7,9 +7,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, select
 
+from appliance.dicom import levels
+from appliance.dicom.levels import Level, level_of
 from appliance.dicom.matching import Condition, Query, matches
-from appliance.index import jsontext, levels, merge
-from appliance.index.compile import PLACES, STUDY_PLACES, Level, clause, narrowing, owner
+from appliance.index import jsontext, merge, render
+from appliance.index.compile import PLACES, STUDY_PLACES, clause, narrowing
 from appliance.index.tables import BODY, INSTANCE, SERIES, STUDY, STUDY_TEXT
 
 CHUNK = 500  # values of one IN list
@@ -30,10 +32,14 @@ def search(connection: Connection, query: Query, base_url: str) -> tuple[bytes, 
     joins: set[Level] = set()
     places = PLACES[query.level]
     for condition in query.conditions:
+        if condition.path == (levels.INSTANCE_AVAILABILITY,):
+            if not matches(condition, render.AVAILABILITY):
+                return b"[]", False
+            continue
         place = places.get(condition.path)
         sql = None if place is None else clause(condition, place)
         if sql is None:
-            checks.append((owner(query.level, condition.path), condition))
+            checks.append((level_of(condition.path[0]), condition))
         narrowed = [sql] if sql is not None else narrowing(condition, place) if place is not None else []
         if narrowed:
             where.extend(narrowed)
@@ -115,13 +121,8 @@ def _texts(query: Query, page: list[Row[Any]], stored: _Stored) -> list[bytes]:
         above.append("series")
     asked: list[tuple[Level, str]] = []
     for tag in query.include:
-        level: Level = "instances"
-        if tag in levels.PATIENT or tag in levels.STUDY:
-            level = "studies"
-        elif tag in levels.SERIES:
-            level = "series"
-        if level == "studies" or query.level == "instances" or (level == "series" and query.level == "series"):
-            asked.append((level, tag))
+        if tag not in levels.EVERYWHERE:
+            asked.append((level_of(tag), tag))
     if not (above or asked or query.include_all):
         return [row.rendered for row in page]
     for level in above:
@@ -140,13 +141,10 @@ def _texts(query: Query, page: list[Row[Any]], stored: _Stored) -> list[bytes]:
                 element = stored.attributes(level, row).get(tag)
                 if element is not None:
                     lines[name] = jsontext.line(tag, element)
-                elif tag in COUNTED and level == "studies":
-                    lines[name] = stored.lines("studies", row).get(name, b"")
+                elif tag in levels.COUNTED_OF_STUDY or tag in levels.COUNTED_OF_SERIES:
+                    lines[name] = stored.lines(level, row).get(name, b"")
         texts.append(jsontext.join({name: line for name, line in lines.items() if line}))
     return texts
-
-
-COUNTED = frozenset({"00080061", "00201206", "00201208"})  # known of a study only by counting
 
 
 class _Stored:

@@ -135,8 +135,8 @@ class Index:
     def search(self, query: Query, base_url: str) -> tuple[bytes, bool]:
         """Return one page of a QIDO search as a JSON array, and whether more results are behind it.
 
-        ``base_url`` is the DICOMweb root without a slash at the end. Raises :class:`BadInput` for a key below
-        the level that is searched.
+        ``base_url`` is the DICOMweb root without a slash at the end. Raises :class:`BadInput` for a key with too
+        many values.
         """
         with self._file.reading() as connection:
             return search.search(connection, query, base_url)

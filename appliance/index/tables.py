@@ -15,7 +15,8 @@ class Study(Row, table=True):
     """One study: narrow, because searches scan it. Folded and padded values as :mod:`appliance.index.merge`
     makes them.
 
-    ``*_other`` holds the ideographic and phonetic groups as ``=a=b``; ``modalities`` is ``\\CT\\MR\\``;
+    ``*_other`` holds the ideographic and phonetic groups as ``=a=b``; ``modalities`` is ``\\CT\\MR\\``, and
+    ``sop_classes`` likewise;
     ``words`` every folded word of names, ids and descriptions, each with a space on both sides.
     """
 
@@ -38,6 +39,7 @@ class Study(Row, table=True):
     number: str = Field(index=True)
     description: str
     modalities: str
+    sop_classes: str
     words: str
     series_count: int
     instance_count: int

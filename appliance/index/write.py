@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Row, Table, bindparam, delete, func, select
 from sqlalchemy.dialects.sqlite import Insert, insert
 
+from appliance.dicom import levels
 from appliance.dicom.note import Note
-from appliance.index import jsontext, levels, merge, render
+from appliance.index import jsontext, merge, render
 from appliance.index.rows import pack_bulk
 from appliance.index.tables import BODY, INSTANCE, SERIES, STUDY, STUDY_TEXT
 
@@ -184,7 +185,7 @@ def _absorb(series: _Series, attributes: Any, received: str, sop_instance: str, 
     order = merge.rank(received, sop_instance, obj)
     merge.absorb(series.facts, levels.SERIES, attributes, order, received)
     merge.absorb(series.study.facts, _STUDY_OWN, attributes, order, received)
-    merge.absorb_patient(series.study.facts, attributes, order)
+    merge.absorb_study(series.study.facts, attributes, order)
 
 
 def _upsert(table: Table) -> Insert:

@@ -1,13 +1,14 @@
-"""A query means what PS3.18 8.3.4 and PS3.4 C.2.2.2 say, and nonsense is refused instead of ignored."""
+"""A query means what PS3.18 8.3.4 and PS3.4 C.2.2.2 say; what is malformed is refused, what is unknown is named."""
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import pytest
 
 from appliance.dicom.folding import fold, fold_name, fold_words, glob_match, time_bounds
-from appliance.dicom.matching import MAX_PAGE, matches, parse_path, parse_query
+from appliance.dicom.matching import MAX_PAGE, Level, matches, parse_path, parse_query
 from appliance.errors import BadInput
 
 
@@ -153,7 +154,6 @@ def test_pages_are_bounded() -> None:
 @pytest.mark.parametrize(
     "params",
     [
-        [("NoSuchKeyword", "x")],
         [("StudyDate", "2026-11-24")],
         [("StudyDate", "-")],
         [("StudyTime", "noon")],
@@ -161,7 +161,6 @@ def test_pages_are_bounded() -> None:
         [("StudyInstanceUID", "1.2.x")],
         [("StudyInstanceUID", "1.2,../etc")],
         [("PatientID", "a"), ("00100020", "b")],
-        [("PatientID.PatientName", "a")],
         [("RequestAttributesSequence", "a")],
         [("PatientName", "a*b*c*d*e*f*g*h")],
         [("PatientID", "x" * 2000)],
@@ -171,16 +170,40 @@ def test_pages_are_bounded() -> None:
         [("limit", "1"), ("limit", "2")],
         [("offset", "1e9")],
         [("fuzzymatching", "maybe")],
-        [("includefield", "Nothing")],
         [("PixelData", "x")],
         [(f"0010{n:04X}", "") for n in range(300)],
-        [(".".join(["00400275"] * 9), "")],
+        [("PatientName", "a " * 500), ("fuzzymatching", "true")],
     ],
 )
 def test_nonsense_is_refused_without_repeating_it(params: list[tuple[str, str]]) -> None:
     with pytest.raises(BadInput) as caught:
         parse_query("instances", params)
     assert "etc" not in str(caught.value) and "xxx" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("level", "name"),
+    [
+        ("studies", "_"),
+        ("studies", "NoSuchKeyword"),
+        ("studies", "Modality"),
+        ("studies", "0020000E"),
+        ("studies", "00091001"),
+        ("series", "ImageType"),
+        ("instances", "PatientID.PatientName"),
+        ("instances", "RequestAttributesSequence.NoSuchKeyword"),
+        ("instances", ".".join(["00400275"] * 9)),
+    ],
+)
+def test_what_is_unknown_or_below_the_level_is_named_and_plays_no_part(level: Level, name: str) -> None:
+    for params in ([(name, "1")], [(name, "")], [("includefield", f"all,{name}")]):
+        query = parse_query(level, params)
+        assert (query.conditions, query.include, query.ignored) == ((), frozenset(), (name,))
+
+
+def test_a_key_below_the_level_is_refused_when_its_value_is_malformed() -> None:
+    with pytest.raises(BadInput):
+        parse_query("studies", [("SeriesNumber", "one")])
 
 
 def test_a_path_that_is_no_uid_is_refused() -> None:
@@ -206,4 +229,5 @@ def test_hostile_patterns_take_little_time() -> None:
 def test_folding_makes_spellings_equal() -> None:
     assert fold(" ÉMILE   Straße ") == "emile strasse"
     assert fold_name("O’BRIEN^ Zoé ^^") == "o’brien^zoe"
+    assert fold_name("홍^길동") == fold_name(unicodedata.normalize("NFD", "홍^길동")) == "홍^길동"
     assert fold_words("Jean-Pierre O'Neil_2") == ["jean", "pierre", "o", "neil", "2"]

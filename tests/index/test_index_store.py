@@ -154,10 +154,12 @@ def test_an_index_survives_being_closed(tmp_path: Path) -> None:
     again.close()
 
 
-def test_a_key_below_the_level_is_refused(index: Index) -> None:
+def test_more_alternatives_than_sqlite_takes_are_refused(index: Index) -> None:
     index.add([note()])
-    with pytest.raises(BadInput):
-        ask(index, "studies", ("Modality", "CT"))
+    for key, values in (("SOPClassesInStudy", [f"1.{n}" for n in range(1000)]), ("ModalitiesInStudy", "ABCDEFG" * 73)):
+        with pytest.raises(BadInput):
+            ask(index, "studies", (key, "\\".join(values)))
+        assert ask(index, "studies", (key, "\\".join(values[:500])), ("PatientID", "*")) == []
 
 
 def test_arrival_order_changes_no_answer(tmp_path: Path) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final, Literal
+
+Level = Literal["studies", "series", "instances"]
+
 
 def _tags(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -29,6 +33,12 @@ SERIES = _tags(
     00400280
     """
 )
+# What no data set says: the index counts it, or unites what the instances below say (PS3.4 C.3.4).
+COUNTED_OF_STUDY = _tags("00080061 00080062 00201206 00201208")
+COUNTED_OF_SERIES = _tags("00201209")
+INSTANCE_AVAILABILITY = "00080056"
+# What every answer carries, at every level: besides that its character set and RetrieveURL.
+EVERYWHERE = frozenset({INSTANCE_AVAILABILITY}) | _tags("00080005 00081190")
 
 # What is always returned: PS3.18 Tables 10.6.3-3 (study), 10.6.3-4 (series) and 10.6.3-5 (instance), with the
 # VR for attributes that the data left out, plus the descriptions that every list wants to show.
@@ -48,3 +58,25 @@ SERIES_DEFAULTS = {"00080060": "CS", "00200011": "IS"}
 SERIES_OPTIONAL = ("00080201", "0008103E", "00400244", "00400245", "00400275")
 INSTANCE_DEFAULTS = {"00080016": "UI", "00080018": "UI", "00200013": "IS"}
 INSTANCE_OPTIONAL = ("00080201", "00280008", "00280010", "00280011", "00280100")
+
+_DOWNWARD: Final[tuple[Level, ...]] = ("studies", "series", "instances")
+
+
+def level_of(tag: str) -> Level:
+    """Return the level that an attribute describes; what no table names belongs to the instances."""
+    if tag in PATIENT or tag in STUDY or tag in COUNTED_OF_STUDY:
+        return "studies"
+    return "series" if tag in SERIES or tag in COUNTED_OF_SERIES else "instances"
+
+
+def reaches(level: Level, tag: str) -> bool:
+    """Say whether what is searched at ``level`` can be matched by the attribute, its own or that of a level above it.
+
+    One below has many values for one result, e.g. Modality among studies (PS3.18 10.6.1.2).
+    """
+    return tag == INSTANCE_AVAILABILITY or _DOWNWARD.index(level_of(tag)) <= _DOWNWARD.index(level)
+
+
+def returns(level: Level, tag: str) -> bool:
+    """Say whether results at ``level`` can carry the attribute."""
+    return tag in EVERYWHERE or reaches(level, tag)
