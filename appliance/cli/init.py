@@ -39,6 +39,7 @@ def init(
 
     A passphrase needs 80 bits or more: eight words drawn at random, or --generate fr.
     """
+    from appliance.upkeep.file_owners import hand_over
     from appliance.upkeep.setup import set_up  # SQLAlchemy is loaded when it is needed
 
     settings = read_settings(state=state)
@@ -56,6 +57,7 @@ def init(
 
         set_up(StatePaths(settings.state), owner, passphrase, keep, params, moment)
         sheet.counts = True
+    handed_over = hand_over(settings.state)
     print(f"The archive is ready in {settings.state}.")
     print(f"Print {recovery_out}, keep it in a safe, then delete the file: it opens every image.")
     if not tunnel:
@@ -66,7 +68,9 @@ def init(
         f"Checking a passphrase takes {seconds_for(params):.2f} s here (Argon2id, {params.memory_kib >> 10} MiB,"
         f" {params.iterations} passes, {params.lanes} lanes)."
     )
-    print(f"Next: appliance serve --state {settings.state}")
+    print(
+        "Next: systemctl start negatoscope.target" if handed_over else f"Next: appliance serve --state {settings.state}"
+    )
 
 
 def _emergency(settings: Settings, outside: str, cabinet: str, moment: datetime) -> str:
