@@ -9,8 +9,8 @@ WORKERS ?= 3
 
 # Debian packages that tests use: peers to talk to, a browser, checkers of units and role.
 PEERS := age bind9 chromium conntrack dcmtk faketime fonts-dejavu-core gcc inadyn iproute2 iputils-ping lego \
-    libc6-dev miniupnpd miniupnpd-nftables nftables nmap openssl orthanc orthanc-dicomweb pebble procps \
-    python3-jinja2 wireguard-go wireguard-tools zbar-tools
+    libc6-dev miniupnpd miniupnpd-nftables mmdebstrap nftables nmap openssl orthanc orthanc-dicomweb pebble procps \
+    python3-jinja2 systemd-container wireguard-go wireguard-tools zbar-tools
 CHECKERS := ansible ansible-lint systemd yamllint
 
 # make demo: ports, and where the archive goes (a fresh temporary folder unless named).

@@ -20,8 +20,9 @@ TABLE = Path("/etc/tmpfiles.d/negatoscope.conf")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: what matches ``pattern`` (glob) gets ``mode``, user and group."""
+    """One line: what matches ``pattern`` (glob) gets ``mode``, user and group; with ``made`` it is a directory to be."""
 
+    made: bool
     pattern: Path
     mode: int
     user: str
@@ -33,7 +34,7 @@ def read_table(text: str, root: Path) -> list[Line]:
     found = []
     for words in (line.split() for line in text.splitlines()):
         if len(words) >= 5 and words[0] in ("d", "z") and Path(words[1]).is_relative_to(root):
-            found.append(Line(Path(words[1]), int(words[2], 8), words[3], words[4]))
+            found.append(Line(words[0] == "d", Path(words[1]), int(words[2], 8), words[3], words[4]))
     return sorted(found, key=lambda line: len(line.pattern.parts), reverse=True)
 
 
@@ -56,6 +57,8 @@ def hand_over(root: Path, table: Path = TABLE) -> bool:
             f"{table} names a user that is not on this machine.", "Run: systemd-sysusers negatoscope.conf"
         ) from error
     for line, user, group in lines:
+        if line.made:
+            line.pattern.mkdir(mode=line.mode, exist_ok=True)
         for path in root.parent.glob(str(line.pattern.relative_to(root.parent))):
             os.chown(path, user, group, follow_symlinks=False)
             if not path.is_symlink():

@@ -87,9 +87,13 @@ def _fill(
 
 
 def _empty_directory(root: Path) -> None:
+    """Make ``root`` an empty directory; directories with nothing in them may lie there, as systemd-tmpfiles makes them."""
     try:
         root.mkdir(mode=0o750, parents=True, exist_ok=True)
-        taken = next(root.iterdir(), None) is not None
+        left = sorted(root.rglob("*"), key=lambda path: len(path.parts), reverse=True)
+        taken = any(path.is_symlink() or not path.is_dir() for path in left)
+        for path in left if not taken else ():
+            path.rmdir()
     except OSError as error:
         raise EnvironmentProblem(f"{root} cannot be made: {error.strerror}.", "Choose another directory.") from error
     if taken:

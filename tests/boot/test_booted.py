@@ -1,0 +1,55 @@
+"""The box as systemd starts it: the shipped role on a Debian 13 tree, booted, every process with its own user."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom.data import get_testdata_file
+
+from tests.boot.tree import Tree
+
+INSIDE = Path(__file__).with_name("inside.py")
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
+    made = Tree(tmp_path_factory.mktemp("tree") / "root")
+    made.make()
+    first = made.provision()
+    assert first["failed"] == 0 and first["changed"] > 0
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="module")
+def booted(tree: Tree) -> dict[str, Any]:
+    """What was found in the booted box."""
+    tree.init()
+    shutil.copy2(str(get_testdata_file("CT_small.dcm")), tree.root / "root/picture.dcm")
+    found: dict[str, Any] = json.loads(tree.boot(INSIDE.read_text("utf-8")))
+    return found
+
+
+def test_the_role_applied_twice_changes_nothing(tree: Tree) -> None:
+    assert tree.provision()["changed"] == 0
+
+
+def test_every_unit_is_up_with_its_own_user(booted: dict[str, Any]) -> None:
+    assert booted["units"] == dict.fromkeys(booted["units"], "active"), booted["journal"]
+    assert booted["failed"] == ""
+    assert booted["users"] == {unit: f"negato-{unit}" for unit in booted["units"]}
+
+
+def test_only_the_planned_ports_are_open(booted: dict[str, Any]) -> None:
+    assert booted["tunnel"] == "51820" and booted["firewall"] is True, booted["journal"]
+    assert {port.rpartition(":")[2] for port in booted["ports"]} == {"80", "443", "11112", "51820"}
+
+
+def test_an_image_is_received_and_viewed(booted: dict[str, Any]) -> None:
+    assert booted["stored"] == 0 and booted["viewed"] is True, booted["journal"]
+    assert "CompressedSamples" not in booted["journal"] and "unexpected" not in booted["journal"]
