@@ -20,7 +20,7 @@ TABLE = Path("/etc/tmpfiles.d/negatoscope.conf")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: what matches ``pattern`` (glob) gets ``mode``, user and group; with ``made`` it is a directory to be."""
+    """One line: what matches ``pattern`` (glob) gets ``mode``, user, group; with ``made`` it is a directory to be."""
 
     made: bool
     pattern: Path

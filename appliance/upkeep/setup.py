@@ -87,7 +87,7 @@ def _fill(
 
 
 def _empty_directory(root: Path) -> None:
-    """Make ``root`` an empty directory; directories with nothing in them may lie there, as systemd-tmpfiles makes them."""
+    """Make ``root`` an empty directory; empty directories may lie there, as systemd-tmpfiles makes them."""
     try:
         root.mkdir(mode=0o750, parents=True, exist_ok=True)
         left = sorted(root.rglob("*"), key=lambda path: len(path.parts), reverse=True)

@@ -13,6 +13,11 @@ from pydicom import dcmread
 from pynetdicom import AE
 
 UNITS = ("receiver", "keyagent", "web", "netd", "courier")
+# What does not restrict a unit, or would tie the probe to the process whose place it takes.
+OTHERWISE = (
+    "Type=", "ExecStart", "Restart", "Requires=", "Wants=", "After=", "PartOf=", "Condition", "Runtime", "Sockets=",
+    "Standard",
+)  # fmt: skip
 PICTURE = Path("/root/picture.dcm")
 
 
@@ -67,6 +72,34 @@ def viewed() -> bool:
     return bool(whole.PixelData == picture.PixelData and frame == picture.pixel_array.tobytes())
 
 
+def forbidden() -> dict[str, dict[str, str]]:
+    """Start each unit once more, with the same restrictions and acts.py for its program; return what that could do."""
+    said("ip", "route", "add", "192.0.2.0/24", "dev", "lo")
+    other = said("systemctl", "show", "--value", "-p", "MainPID", "negatoscope-keyagent.service").strip()
+    found = {}
+    for unit in (*UNITS, "decoder"):
+        lines = Path(f"/etc/systemd/system/negatoscope-{unit}.service").read_text().splitlines()
+        kept = [line for line in lines if not line.startswith(OTHERWISE)]
+        at = kept.index("[Service]") + 1
+        kept[at:at] = [
+            "Type=oneshot", "ExecStart=/opt/negatoscope/.venv/bin/python /opt/acts.py",
+            f"StandardOutput=file:/root/acts-{unit}", "StandardError=journal", f"Environment=OTHER={other}",
+        ]  # fmt: skip
+        Path(f"/run/systemd/system/acts-{unit}.service").write_text("\n".join(kept) + "\n")
+        told = Path(f"/root/acts-{unit}")
+        told.unlink(missing_ok=True)
+        said("systemctl", "daemon-reload")
+        said("systemctl", "start", f"acts-{unit}.service")
+        text = told.read_text()
+        found[unit] = json.loads(text) if text else {"journal": said("journalctl", "-u", f"acts-{unit}", "-o", "cat")}
+    # The same acts without any restriction: each must be possible, or its refusal above would prove nothing.
+    free = subprocess.run(
+        ["/opt/negatoscope/.venv/bin/python", "/opt/acts.py"], env={**os.environ, "OTHER": other}, capture_output=True
+    )
+    found["unrestricted"] = json.loads(free.stdout)
+    return found
+
+
 def main() -> None:
     deadline = time.monotonic() + 30
     while set(states().values()) != {"active"} and time.monotonic() < deadline:
@@ -75,6 +108,11 @@ def main() -> None:
     found |= {"stored": stored(), "viewed": viewed(), "ports": ports()}
     found["tunnel"] = said("wg", "show", "negato0", "listen-port").strip()
     found["firewall"] = "negatoscope" in said("nft", "list", "tables")
+    found["forbidden"] = forbidden()
+    found["exposure"] = {
+        unit: said("systemd-analyze", "security", "--no-pager", f"negatoscope-{unit}.service").split()[-3]
+        for unit in (*UNITS, "decoder")
+    }
     found["journal"] = said("journalctl", "-b", "-o", "cat", "-u", "negatoscope*", "--no-pager")
     print(json.dumps(found))
 

@@ -13,7 +13,9 @@ from pydicom.data import get_testdata_file
 
 from tests.boot.tree import Tree
 
-INSIDE = Path(__file__).with_name("inside.py")
+# Whose addresses and ports is a matter of the kernel's BPF, which is not there inside a container: not shown here.
+IP = {"talk IP", "talk to the internet", "take another port"}
+INSIDE, ACTS = (Path(__file__).with_name(name) for name in ("inside.py", "acts.py"))
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +33,7 @@ def booted(tree: Tree) -> dict[str, Any]:
     """What was found in the booted box."""
     tree.init()
     shutil.copy2(str(get_testdata_file("CT_small.dcm")), tree.root / "root/picture.dcm")
+    shutil.copy2(ACTS, tree.root / "opt/acts.py")
     found: dict[str, Any] = json.loads(tree.boot(INSIDE.read_text("utf-8")))
     return found
 
@@ -53,3 +56,29 @@ def test_only_the_planned_ports_are_open(booted: dict[str, Any]) -> None:
 def test_an_image_is_received_and_viewed(booted: dict[str, Any]) -> None:
     assert booted["stored"] == 0 and booted["viewed"] is True, booted["journal"]
     assert "CompressedSamples" not in booted["journal"] and "unexpected" not in booted["journal"]
+
+
+# What each process may do of all that acts.py tries; everything else must be refused.
+MAY = {
+    "receiver": {"read the keys' public halves", "write the inbox", *IP},
+    "keyagent": {"read a slot", "read the record", "write the record", "read the keys' public halves"},
+    "web": {"read an object", "read the index", "write the inbox", "write the shelves", "read the keys' public halves"},
+    "netd": {"read the tunnel's key", "read the keys' public halves", "change the network", "start a shell", *IP},
+    "courier": IP,
+    "decoder": set(),
+}
+
+
+@pytest.mark.parametrize("process", MAY)
+def test_a_process_can_do_its_work_and_nothing_else(booted: dict[str, Any], process: str) -> None:
+    found = booted["forbidden"][process]
+    assert {act for act, said in found.items() if said == "done"} == MAY[process], found
+
+
+def test_without_its_unit_every_act_is_possible(booted: dict[str, Any]) -> None:
+    assert set(booted["forbidden"]["unrestricted"].values()) == {"done"}, booted["forbidden"]["unrestricted"]
+
+
+def test_the_exposure_stays_under_its_ceiling(booted: dict[str, Any]) -> None:
+    ceilings = {unit: 3.0 if unit == "netd" else 1.5 for unit in booted["exposure"]}
+    assert {unit for unit, said in booted["exposure"].items() if float(said) > ceilings[unit]} == set()

@@ -74,6 +74,8 @@ class Tree:
         units = self.root / "etc/systemd/system"
         (self.root / "root/script.py").write_text(script, "utf-8")
         (units / "script.service").write_text(SCRIPT_UNIT)
+        for name in ("out", "err"):
+            (self.root / f"root/script.{name}").unlink(missing_ok=True)
         wanted = units / "multi-user.target.wants/script.service"
         if not wanted.is_symlink():
             wanted.symlink_to("../script.service")
