@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydicom.data import get_testdata_file
 
 from tests.boot.tree import Tree
 
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make and boot a tree")
 # Whose addresses and ports is a matter of the kernel's BPF, which is not there inside a container: not shown here.
 IP = {"talk IP", "talk to the internet", "take another port"}
 INSIDE, ACTS = (Path(__file__).with_name(name) for name in ("inside.py", "acts.py"))
