@@ -59,6 +59,8 @@ def register(app: FastAPI) -> None:
     async def _http(_request: Request, error: HTTPException) -> Response:
         if error.status_code == 404:
             return answer_error(NotFound("There is nothing at this address."))
+        if error.status_code == 413:
+            return answer_error(BadInput("The request is too long.", "Send less at once."), status=413)
         return answer_error(BadInput("This address does not take such a request."), status=error.status_code)
 
     @app.exception_handler(Exception)

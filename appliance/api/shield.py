@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
+from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -106,7 +107,8 @@ def _limited(receive: Receive) -> Receive:
         if message["type"] == "http.request":
             taken += len(message.get("body", b""))
             if taken > LARGEST_BODY:
-                raise BadInput("The request is too long.")
+                # FastAPI reads the body, and answers whatever else is raised meanwhile as a body that is malformed.
+                raise HTTPException(413)
         return message
 
     return limited

@@ -79,3 +79,9 @@ def test_what_of_ps3_18_is_said_to_be_missing_is_missing(box: Box) -> None:
             (f"{instance}/frames/1", "image/jpeg"),
         ):
             assert client.get(path, headers={"Accept": accept}).status_code == 406
+
+
+def test_a_request_that_is_too_long_is_told_so(box: Box) -> None:
+    with box.client() as client:
+        answer = client.post("/api/session", json={"user": "x" * 100_000, "password": ""})
+    assert answer.status_code == 413 and answer.json()["message"] == "The request is too long."
