@@ -53,7 +53,7 @@ class SkipWatch:
 
 
 # With a worker a core, a long file that begins last keeps the others waiting for it.
-LONG_FIRST = ("torture", "lab", "e2e", "ingest", "browser", "keyring")
+LONG_FIRST = ("boot", "torture", "lab", "e2e", "ingest", "browser", "keyring")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -108,6 +108,15 @@ def main() -> None:
     found |= {"stored": stored(), "viewed": viewed(), "ports": ports()}
     found["tunnel"] = said("wg", "show", "negato0", "listen-port").strip()
     found["firewall"] = "negatoscope" in said("nft", "list", "tables")
+    found["machine"] = {
+        "swap": said("swapon", "--show"),
+        "ssh": said("systemctl", "is-enabled", "ssh.service").strip(),
+        "watchdog": said("systemctl", "show", "--value", "-p", "RuntimeWatchdogUSec").strip(),
+        "restart": said("systemctl", "is-active", "negatoscope-restart.timer").strip(),
+        "updates": said("systemctl", "is-enabled", "apt-daily-upgrade.timer").strip(),
+        "upgraded": said("apt-config", "dump", "Unattended-Upgrade::Origins-Pattern"),
+        "journal": said("systemd-analyze", "cat-config", "systemd/journald.conf"),
+    }
     found["forbidden"] = forbidden()
     found["exposure"] = {
         unit: said("systemd-analyze", "security", "--no-pager", f"negatoscope-{unit}.service").split()[-3]

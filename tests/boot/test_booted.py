@@ -60,6 +60,14 @@ def test_an_image_is_received_and_viewed(booted: dict[str, Any]) -> None:
     assert "CompressedSamples" not in booted["journal"] and "unexpected" not in booted["journal"]
 
 
+def test_the_machine_keeps_itself_safe(booted: dict[str, Any]) -> None:
+    machine = booted["machine"]
+    assert (machine["swap"], machine["ssh"], machine["watchdog"]) == ("", "masked", "30s")
+    assert (machine["restart"], machine["updates"]) == ("active", "enabled")
+    assert "Debian-Security" in machine["upgraded"] and 'label=Debian"' not in machine["upgraded"]
+    assert "SystemMaxUse=200M" in machine["journal"]
+
+
 # What each process may do of all that acts.py tries; everything else must be refused.
 MAY = {
     "receiver": {"read the keys' public halves", "write the inbox", *IP},
