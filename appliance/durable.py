@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from appliance.errors import EnvironmentProblem, StorageFull
+from appliance.errors import DiskFailed, StorageFull
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -54,7 +54,7 @@ def write_durably(path: Path, content: bytes, mode: int = 0o600) -> None:
 
 @contextmanager
 def told_as_ours(consequence: str) -> Iterator[None]:
-    """Let an :class:`OSError` come out as :class:`StorageFull` or :class:`EnvironmentProblem`.
+    """Let an :class:`OSError` come out as :class:`StorageFull` or :class:`DiskFailed`.
 
     ``consequence`` ends the sentence: what was not done.
     """
@@ -63,6 +63,6 @@ def told_as_ours(consequence: str) -> Iterator[None]:
     except OSError as error:
         if error.errno in FULL:
             raise StorageFull(f"The disk is full; {consequence}.", "Free space or move to a larger disk.") from error
-        raise EnvironmentProblem(
+        raise DiskFailed(
             f"The disk failed: {error.strerror}; {consequence}.", "Look at the disk, then try again."
         ) from error

@@ -73,5 +73,9 @@ class EnvironmentProblem(NegatoError):
     exit_code = 6
 
 
+class DiskFailed(EnvironmentProblem):
+    """The disk did not do what it was asked to (EIO and its like), which says nothing of other files."""
+
+
 class StorageFull(EnvironmentProblem):
     """There is no room for what should be stored; nothing of it was kept."""

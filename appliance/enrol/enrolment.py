@@ -19,7 +19,14 @@ from appliance.enrol.emergency import renew_emergency
 from appliance.enrol.endpoints import Endpoints
 from appliance.enrol.handed import HandedTunnel, apple_profile, hand_out
 from appliance.enrol.netd import NetdClient
-from appliance.enrol.senders import Equipment, equipment, require_ae_title, require_local, require_room
+from appliance.enrol.senders import (
+    Equipment,
+    equipment,
+    require_ae_title,
+    require_local,
+    require_no_device,
+    require_room,
+)
 from appliance.enrol.wanted import interfaces, new_tunnel, wanted
 from appliance.errors import NegatoError
 from appliance.network.netd_wire import PeerStatus, Status
@@ -277,6 +284,7 @@ class Enrolment:
 
         def check(senders: object) -> None:
             if confirm:
+                require_no_device(kept, *interfaces(self.tunnel()))
                 require_room(list(senders), kept)  # type: ignore[call-overload]
             hand.note("confirm" if confirm else "refuse", "", "", kept)
 

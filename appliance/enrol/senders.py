@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Interface, IPv6Interface, ip_address
 
 from appliance.errors import BadInput
 from appliance.network.desired import LOCAL4, LOCAL6, MOST_SENDERS
@@ -39,6 +39,20 @@ def require_local(text: str) -> str:
     if "%" in text or not any(address in network for network in local):
         raise BadInput("This is not an address of the practice's own network.", "For example: 192.168.1.40")
     return str(address)
+
+
+def require_no_device(address: str, ipv4: IPv4Interface, ipv6: IPv6Interface) -> None:
+    """Raise :class:`BadInput` for an address of the tunnel, whose interfaces on the box these are."""
+    if is_in_tunnel(address, ipv4, ipv6):
+        raise BadInput(
+            "This is an address of the box's tunnel, not of the practice's network.",
+            "Take the address from the equipment or the router.",
+        )
+
+
+def is_in_tunnel(address: str, ipv4: IPv4Interface, ipv6: IPv6Interface) -> bool:
+    """Return whether an address lies in the tunnel, whose interfaces on the box these are."""
+    return any(ip_address(address) in interface.network for interface in (ipv4, ipv6))
 
 
 def require_ae_title(text: str) -> str:

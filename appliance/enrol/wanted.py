@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
 
 from appliance.enrol.life import is_let_in
+from appliance.enrol.senders import is_in_tunnel
 from appliance.network.desired import MOST_SENDERS, REACHES, DesiredNetwork, Peer
 from appliance.network.subnets import pick_subnets
 from appliance.people.models import Device, Sender, Tunnel
@@ -31,9 +32,16 @@ def peer_of(device: Device) -> Peer:
 def wanted(
     tunnel: Tunnel, devices: Iterable[Device], senders: Sequence[Sender], listen_port: int, now: str
 ) -> DesiredNetwork:
-    """Return the network with everybody who is let in at ``now`` and the equipment that was confirmed."""
+    """Return the network with everybody who is let in at ``now`` and the equipment that was confirmed.
+
+    Equipment that netd would refuse is left out: it must not hold back a change of devices.
+    """
     ipv4, ipv6 = interfaces(tunnel)
-    confirmed = [ip_address(sender.address) for sender in senders if sender.state == "confirmed"]
+    confirmed = [
+        ip_address(sender.address)
+        for sender in senders
+        if sender.state == "confirmed" and not is_in_tunnel(sender.address, ipv4, ipv6)
+    ]
     return DesiredNetwork(
         listen_port=listen_port,
         ipv4=ipv4,

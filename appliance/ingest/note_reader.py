@@ -10,7 +10,7 @@ from appliance.archive.backend import Backend
 from appliance.dicom import note as notes
 from appliance.dicom.note import Note
 from appliance.dicom.uids import is_valid_uid
-from appliance.errors import BadInput, Damaged, NotFound, NotLoggedIn, Refused
+from appliance.errors import BadInput, Damaged, DiskFailed, NotFound, NotLoggedIn, Refused
 from appliance.keyring.client import AgentClient
 from appliance.sealing.header import read_header
 from appliance.sealing.reader import SealedReader
@@ -41,7 +41,7 @@ class NoteReader:
             return self._read_all(object_ids, purpose), []
         except NotLoggedIn:
             raise
-        except (BadInput, Damaged, Refused, NotFound, RecursionError):
+        except (BadInput, Damaged, DiskFailed, Refused, NotFound, RecursionError):
             if len(object_ids) == 1:
                 return [], list(object_ids)
         half = len(object_ids) // 2

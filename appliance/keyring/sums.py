@@ -17,6 +17,7 @@ from pathlib import Path
 from appliance.errors import Damaged
 from appliance.keyring.disk import remove_key_file, write_key_file
 from appliance.paths import StatePaths
+from appliance.regular import read_regular
 
 LARGEST = 1024 * 1024
 LOOKS = 3
@@ -89,7 +90,7 @@ def is_as_written(paths: StatePaths, path: Path) -> bool:
     for _ in range(LOOKS):
         try:
             sums = read_sums(paths)
-            if sums is None or hashlib.sha256(path.read_bytes()).hexdigest() in sums.get(path.name, ()):
+            if sums is None or hashlib.sha256(read_regular(path, LARGEST)).hexdigest() in sums.get(path.name, ()):
                 return True
         except (Damaged, FileNotFoundError):
             return True

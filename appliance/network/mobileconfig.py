@@ -37,7 +37,8 @@ class ProfileTunnel:
         if len(self.ssids) > MOST_SSIDS:
             raise BadInput(f"ssids are more than {MOST_SSIDS}.")
         for ssid in self.ssids:
-            if not 0 < len(ssid.encode("utf-8")) <= LONGEST_SSID or not ssid.isprintable():
+            # Printable first: what cannot be encoded is not.
+            if not ssid.isprintable() or not 0 < len(ssid.encode("utf-8")) <= LONGEST_SSID:
                 raise BadInput("ssids has a name that no Wi-Fi can have.", "A name has 1 to 32 bytes.")
 
 

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from appliance.archive.files import ID, NOTE, OBJECT
-from appliance.errors import NegatoError
+from appliance.errors import Damaged, NegatoError
 from appliance.keyring.possession import devices
 from appliance.keyring.public import read_recipient
 from appliance.keyring.sums import is_as_written, read_sums
 from appliance.paths import Kind, StatePaths
 from appliance.people.store import People
+from appliance.regular import open_regular, read_regular
 from appliance.sealing.header import read_header
 from appliance.sealing.slots import read_slot_header
 from appliance.sealing.stream import NONCE_SIZE, layout_of
@@ -32,6 +33,9 @@ from appliance.upkeep.layout import check_layout
 
 READERS = 4
 PIECE = 1024 * 1024
+# No sealed file of ours is longer: the largest object that a setting allows, with what sealing adds; a key, a slot.
+LARGEST = 4400 * PIECE
+LARGEST_KEY = PIECE
 FRESH_SECONDS = 60.0  # younger drafts and halves belong to somebody who is writing
 DRAFT = ".draft-"
 KINDS: tuple[Kind, ...] = ("notes", "images")
@@ -99,16 +103,12 @@ def _keys(paths: StatePaths) -> Iterator[Finding]:
         whole = _holds(partial(key_journal.pending, paths))
         yield finding("keys-unfinished" if whole else "key-damaged", _name(paths, paths.key_journal))
         unfinished = _epoch_under_way(paths)
-    if not _holds(partial(read_sums, paths)):
-        yield finding("key-damaged", _name(paths, paths.key_sums))
-    names = [
-        match[1] for path in paths.keys.glob("*") if (match := re.match(r"([1-9]\d*)\.(notes|images)\.", path.name))
-    ]
-    for number in sorted({int(name) for name in names}) or [1]:
+    yield from _listed_keys(paths, settled=not paths.key_journal.exists())
+    for number in _epochs(paths):
         if number == unfinished:
             continue
         for kind in KINDS:
-            recipient, identity = paths.epoch_recipient(number, kind), paths.epoch_identity(number, kind)
+            recipient, identity = _of_epoch(paths, number, kind)
             if not recipient.exists():
                 yield finding("key-missing", _name(paths, recipient))
             elif not _holds(partial(read_recipient, paths, number, kind)) or not is_as_written(paths, recipient):
@@ -128,6 +128,33 @@ def _keys(paths: StatePaths) -> Iterator[Finding]:
             yield finding("key-damaged", _name(paths, held))
 
 
+def _listed_keys(paths: StatePaths, settled: bool) -> Iterator[Finding]:
+    """Yield what SHA256SUMS names and is not there, unless keys are being changed; the list itself, gone or damaged."""
+    try:
+        listed = read_sums(paths)
+    except NegatoError:
+        yield finding("key-damaged", _name(paths, paths.key_sums))
+        return
+    if listed is None:
+        yield finding("key-missing", _name(paths, paths.key_sums))
+        return
+    if not settled:
+        return
+    epochs = {path.name for number in _epochs(paths) for kind in KINDS for path in _of_epoch(paths, number, kind)}
+    for name in sorted(set(listed) - epochs - {paths.index_key.name}):
+        if not (paths.keys / name).exists():
+            yield finding("key-missing", f"{paths.keys.name}/{name}")
+
+
+def _epochs(paths: StatePaths) -> list[int]:
+    names = (re.match(r"([1-9]\d*)\.(notes|images)\.", path.name) for path in paths.keys.glob("*"))
+    return sorted({int(match[1]) for match in names if match}) or [1]
+
+
+def _of_epoch(paths: StatePaths, number: int, kind: Kind) -> tuple[Path, Path]:
+    return paths.epoch_recipient(number, kind), paths.epoch_identity(number, kind)
+
+
 def _epoch_under_way(paths: StatePaths) -> int:
     try:
         entry = key_journal.pending(paths)
@@ -141,12 +168,18 @@ def _people(paths: StatePaths) -> Iterator[Finding]:
     try:
         if not paths.system_db.exists() or not _holds(people.everybody):
             yield finding("people-damaged", paths.system_db.name)
+        elif not paths.key_journal.exists():
+            for slot in (paths.slots / f"{one.id}.json" for one in people.everybody() if one.role != "technician"):
+                if not slot.exists():
+                    yield finding("key-missing", _name(paths, slot))
     finally:
         people.close()
 
 
 def _read_slot(path: Path) -> None:
-    read_slot_header(path.read_bytes())
+    header = read_slot_header(read_regular(path, LARGEST_KEY))
+    if header.person != path.stem:
+        raise Damaged("This slot is somebody else's.")
 
 
 def _sealed_key(paths: StatePaths, path: Path) -> Iterator[Finding]:
@@ -226,7 +259,7 @@ def _shelves(paths: StatePaths) -> list[str]:
 def _entries(folder: Path) -> Iterator[Path]:
     try:
         yield from folder.iterdir()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
 
 
@@ -234,7 +267,7 @@ def _is_named_right(path: Path) -> bool:
     """Say whether a file's name is the SHA-256 of its bytes; one that has gone meanwhile is no finding."""
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
+        with open_regular(path, LARGEST) as file:
             while piece := file.read(PIECE):
                 digest.update(piece)
     except FileNotFoundError:
@@ -247,7 +280,7 @@ def _is_named_right(path: Path) -> bool:
 def _is_sealed(path: Path) -> bool:
     """Say whether a file has the form of an age file; one that has gone meanwhile is no finding."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path, LARGEST) as file:
             return _holds(lambda: _form(file))
     except FileNotFoundError:
         return True

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from appliance.archive.files import NOTE, OBJECT, FileBackend
 from appliance.dicom.note import Note
 from appliance.dicom.scan import Scanner
-from appliance.errors import BadInput, Damaged, NegatoError, NotFound, NotLoggedIn, Refused
+from appliance.errors import BadInput, Damaged, DiskFailed, NegatoError, NotFound, NotLoggedIn, Refused
 from appliance.index import jsontext
 from appliance.index.rows import Entry, pack_bulk
 from appliance.index.store import Index
@@ -63,6 +63,8 @@ class DeepCheck:
         index, broken = self._index()
         yield from broken
         try:
+            if index is not None and self._has_followed_more(index):
+                yield finding("decision-missing", "decisions/: the index has followed one that is not there")
             shelved = sorted(self._archive.shelved())
             waiting = self._archive.inbox()
             rows = index.objects() if index else set()
@@ -76,8 +78,11 @@ class DeepCheck:
                     yield from self._rows(index, [note for note in notes if note.object in on_shelf])
                 progress(start + len(batch), len(everything))
             for object_id in sorted(rows - on_shelf):
-                if index is not None and object_id in index.objects() and not self._is_shelved(object_id):
-                    yield finding("row-without-object", f"index.db: {object_id}", _study_of(index, object_id))
+                if index is None or object_id not in index.objects() or self._is_shelved(object_id):
+                    continue
+                # The row of what was deleted is a leftover; any other is the last trace of an image that was taken.
+                what: What = "row-differs" if object_id in self._book.decided.tombstoned else "image-lost"
+                yield finding(what, f"index.db: {object_id}", _study_of(index, object_id))
             yield from self._lonely_notes(on_shelf | set(waiting))
         finally:
             if index is not None:
@@ -95,6 +100,11 @@ class DeepCheck:
             if index is not None:
                 index.close()
             return None, [finding("index-damaged", self._paths.index_db.name)]
+
+    def _has_followed_more(self, index: Index) -> bool:
+        followed = index.applied()
+        self._book.refresh()  # Afterwards: decisions are durable before an index follows them.
+        return followed is not None and not self._book.begins_with(followed)
 
     def _objects(self, index: Index | None, notes: list[Note], unread: list[str]) -> Iterator[Finding]:
         """Verify objects study by study, so that each batch of keys is one read of one study."""
@@ -127,7 +137,7 @@ class DeepCheck:
             return dict(zip(object_ids, keys, strict=True))
         except NotLoggedIn:
             raise
-        except (BadInput, Damaged, Refused, NotFound):
+        except (BadInput, Damaged, DiskFailed, Refused, NotFound):
             if len(object_ids) == 1:
                 return {}
         half = len(object_ids) // 2

@@ -22,7 +22,7 @@ What = Literal[
     "index-damaged",
     "row-missing",
     "row-differs",
-    "row-without-object",
+    "image-lost",
     "half",
     "stray",
     "rendition-stray",
@@ -48,12 +48,14 @@ NEXT: Final[dict[What, str]] = {
     "index-damaged": "Run: appliance check --deep --repair, or: appliance index rebuild",
     "row-missing": "Run: appliance check --deep --repair, or: appliance index rebuild",
     "row-differs": "Run: appliance check --deep --repair, or: appliance index rebuild",
-    "row-without-object": "Run: appliance check --deep --repair, or: appliance index rebuild",
+    "image-lost": SEND,
     "half": "Run: appliance check --repair, which sets it aside in strays/.",
     "stray": "Run: appliance check --repair, which sets it aside in strays/.",
     "rendition-stray": "Run: appliance check --repair, which deletes it: it can be made again.",
 }
-DERIVED: Final = frozenset({"index-damaged", "row-missing", "row-differs", "row-without-object"})
+# What only the index still tells of.
+LOST: Final = frozenset({"image-lost", "decision-missing"})
+DERIVED: Final = frozenset({"index-damaged", "row-missing", "row-differs"})
 
 
 @dataclass(frozen=True, slots=True)

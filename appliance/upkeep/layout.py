@@ -7,8 +7,10 @@ import re
 from appliance.errors import Damaged, EnvironmentProblem
 from appliance.keyring.disk import write_key_file
 from appliance.paths import StatePaths
+from appliance.regular import read_regular
 
 LAYOUT = 1
+LONGEST = 64
 
 _TEXT = re.compile(r"negatoscope ([1-9][0-9]{0,8})\n")
 
@@ -24,7 +26,7 @@ def check_layout(paths: StatePaths) -> None:
     Raises :class:`EnvironmentProblem` when there is none or a newer one, :class:`Damaged` when FORMAT is unreadable.
     """
     try:
-        text = paths.format.read_text("ascii")
+        text = read_regular(paths.format, LONGEST).decode("ascii")
     except FileNotFoundError as error:
         raise EnvironmentProblem(f"{paths.root} holds no archive.", "Make one: appliance init --state DIR") from error
     except PermissionError as error:

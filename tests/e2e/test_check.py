@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.box import APPLIANCE, OWNER, Box, wait_for
+from tests.box import APPLIANCE, OWNER, Box, running, wait_for
 from tests.ingest.tiny import image, study_uid
 from tests.samples.modality import send
 
@@ -68,9 +68,32 @@ HARMS: dict[str, tuple[Harm, str]] = {
     "one-bit-of-the-list-of-people": (lambda state: _rename_owner(state), "people-damaged"),
     "the-list-of-people-gone": (lambda state: (state / "system.db").unlink(), "people-damaged"),
     "FORMAT-altered": (lambda state: flip(state / "FORMAT", 3), "format"),
+    "an-object-that-is-a-pipe": (lambda state: _instead(OBJECT(state), os.mkfifo), "object-altered"),
+    "an-object-that-leads-elsewhere": (
+        lambda state: _instead(OBJECT(state), lambda path: path.symlink_to("/dev/zero")), "object-altered",
+    ),
+    "a-note-that-is-a-pipe": (lambda state: _instead(NOTE(state), os.mkfifo), "note-damaged"),
+    "an-object-of-eight-terabytes": (lambda state: os.truncate(OBJECT(state), 8 << 40), "object-altered"),
+    "a-slot-that-is-a-pipe": (
+        lambda state: _instead(min((state / "keys" / "slots").iterdir()), os.mkfifo), "key-damaged",
+    ),
+    "a-key-file-of-four-terabytes": (lambda state: os.truncate(state / "keys" / "1.notes.age", 4 << 40), "key-damaged"),
+    "a-FORMAT-of-four-terabytes": (lambda state: os.truncate(state / "FORMAT", 4 << 40), "format"),
+    "somebody-elses-slot": (
+        lambda state: min((state / "keys" / "slots").iterdir()).rename(state / "keys/slots/0123456789abcdef.json"),
+        "key-damaged",
+    ),
+    "the-owners-slot-gone": (lambda state: min((state / "keys" / "slots").iterdir()).unlink(), "key-missing"),
+    "the-list-of-key-files-gone": (lambda state: (state / "keys" / "SHA256SUMS").unlink(), "key-missing"),
+    "the-papers-public-half-gone": (lambda state: (state / "keys" / "paper.pub").unlink(), "key-missing"),
     "a-decision-removed": (lambda state: _second_decision(state).write_bytes(b"x"), "decision-missing"),
     "a-stray-rendition": (lambda state: _rendition(state), "rendition-stray"),
 }  # fmt: skip
+
+
+def _instead(path: Path, make: Callable[[Path], object]) -> None:
+    path.unlink()
+    make(path)
 
 
 def _rename_owner(state: Path) -> None:
@@ -189,3 +212,41 @@ def test_progress_is_drawn_on_a_terminal_only(filled: Box) -> None:
     drawn = os.read(ours, 65536)
     os.close(ours)
     assert done.returncode == 0 and b"Names" in drawn and b"100%" in drawn
+
+
+def test_what_only_the_index_still_tells_of_stays_a_finding_and_is_not_repaired_away(tmp_path: Path) -> None:
+    with running(tmp_path) as box, box.login() as client:
+        send([image(1, 1), image(2, 1)], "127.0.0.1", box.dicom_port)
+        box.settled(client, 2)
+        wait_for(lambda: not list((box.state / "inbox").glob("*.age")), 10)
+        lost = OBJECT(box.state)
+        note = next(box.state.rglob(f"notes/*/{lost.name.removesuffix('.age')}.note.age"))
+        lost.unlink()
+        note.unlink()
+        for _ in range(2):
+            code, findings = deep(box, "--repair")
+            assert code == 5 and [one["what"] for one in findings] == ["image-lost"]
+            assert findings[0]["study"] in {study_uid(1), study_uid(2)} and not findings[0]["repaired"]
+
+
+def test_an_unreadable_file_does_not_end_a_deep_check(tmp_path: Path) -> None:
+    with running(tmp_path) as box, box.login() as client:
+        send([image(1, 1), image(2, 1)], "127.0.0.1", box.dicom_port)
+        box.settled(client, 2)
+        wait_for(lambda: not list((box.state / "inbox").glob("*.age")), 10)
+        _instead(OBJECT(box.state), Path.mkdir)
+        code, findings = deep(box)
+        assert code == 5 and {study_uid(1), study_uid(2)} & {one["study"] for one in findings}, findings
+
+
+def test_a_last_decision_that_is_gone_is_noticed(tmp_path: Path) -> None:
+    with running(tmp_path) as box, box.login() as client:
+        send([image(1, 1)], "127.0.0.1", box.dicom_port)
+        box.settled(client, 1)
+        as_owner = ("--state", str(box.state), "--user", OWNER, "--password-file", str(box.password_file))
+        held = box.run("study", "hold", study_uid(1), "--reason", "inquiry", *as_owner)
+        assert held.returncode == 0, held.stderr
+        assert deep(box) == (0, [])
+        max((box.state / "decisions").iterdir()).unlink()
+        code, findings = deep(box)
+        assert code == 5 and "decision-missing" in {one["what"] for one in findings}, findings

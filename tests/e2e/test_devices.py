@@ -481,3 +481,24 @@ def test_a_killed_netd_comes_back_with_its_network(box: TunnelledBox, desk: http
     os.kill(box.children()["netd"], signal.SIGKILL)
     wait_for(lambda: box.log.read_text().count('"applied"') > before, 30)
     assert f'"peers": {peers}' in [line for line in box.log.read_text().splitlines() if '"applied"' in line][-1]
+
+
+def test_an_address_of_the_tunnel_is_no_equipment_and_holds_back_no_revocation(
+    box: TunnelledBox, desk: httpx.Client
+) -> None:
+    device, _ = let_in(box, OWNER, "Vient et part")
+    inside = address_of(box, device)
+    before = {row["address"] for row in desk.get("/api/equipment").json()}
+    for address in (inside, inside.rpartition(".")[0] + ".250"):
+        answer = desk.post("/api/equipment", json={"address": address, "decision": "confirm", "name": "Capteur"})
+        assert answer.status_code == 400 and "tunnel" in answer.json()["message"], answer.text
+        assert "router" in answer.json()["next_step"]
+    assert {row["address"] for row in desk.get("/api/equipment").json()} == before
+    assert desk.post(f"/api/devices/{device}/act", json={"act": "revoke"}).status_code == 204
+
+
+@pytest.mark.parametrize("name", ["\ud800", "\x07", "", "x" * 33])
+def test_a_wifi_name_that_none_can_have_is_refused_as_such(desk: httpx.Client, name: str) -> None:
+    body = json.dumps({"name": "Avec Wi-Fi", "kind": "phone", "wifi": [name]})
+    answer = desk.post("/api/devices", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]) == (400, "bad_input"), answer.text

@@ -84,6 +84,8 @@ def test_only_confirmed_equipment_may_send() -> None:
     senders = [
         Sender(address="192.168.1.40", name="Pano", ae_title="", state="confirmed", decided=at()),
         Sender(address="192.168.1.41", name="", ae_title="", state="refused", decided=at()),
+        # Written down before the tunnel took its subnet: netd would refuse it, and every change of devices with it.
+        Sender(address="10.83.12.99", name="Old", ae_title="", state="confirmed", decided=at()),
     ]
     assert wanted(TUNNEL, [], senders, 51820, at()).senders == (ip_address("192.168.1.40"),)
 
