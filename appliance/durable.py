@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from appliance.errors import DiskFailed, StorageFull
+from appliance.errors import DiskFailed, EnvironmentProblem, StorageFull
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What one file's place on the disk can be to blame for; rights, memory and descriptors concern all of them.
+OF_ONE_FILE = (errno.EIO, errno.EISDIR, errno.ELOOP, errno.ENOTDIR, errno.EBADMSG, errno.EUCLEAN)
 
 
 def sync_directory(path: Path) -> None:
@@ -54,7 +56,7 @@ def write_durably(path: Path, content: bytes, mode: int = 0o600) -> None:
 
 @contextmanager
 def told_as_ours(consequence: str) -> Iterator[None]:
-    """Let an :class:`OSError` come out as :class:`StorageFull` or :class:`DiskFailed`.
+    """Let an :class:`OSError` come out as :class:`StorageFull`, :class:`DiskFailed` or :class:`EnvironmentProblem`.
 
     ``consequence`` ends the sentence: what was not done.
     """
@@ -63,6 +65,5 @@ def told_as_ours(consequence: str) -> Iterator[None]:
     except OSError as error:
         if error.errno in FULL:
             raise StorageFull(f"The disk is full; {consequence}.", "Free space or move to a larger disk.") from error
-        raise DiskFailed(
-            f"The disk failed: {error.strerror}; {consequence}.", "Look at the disk, then try again."
-        ) from error
+        kind = DiskFailed if error.errno in OF_ONE_FILE else EnvironmentProblem
+        raise kind(f"The disk failed: {error.strerror}; {consequence}.", "Look at the disk, then try again.") from error

@@ -46,7 +46,8 @@ def equipment_router(gate: Gate, acting: Acting, enrolment: Enrolment, on_change
         acting.of(reader).require("equipment")
         return [
             Equipment(
-                address=one.address, name=one.name, ae_title=one.ae_title, state=one.state,  # type: ignore[arg-type]
+                address=one.address, name=one.name, ae_title=one.ae_title,
+                state=one.state,  # type: ignore[arg-type]  # a text of the database, one of three; pydantic looks
                 packets=one.packets, last=one.last,
             )
             for one in enrolment.equipment()

@@ -120,7 +120,7 @@ def session_router(
             browser = await require_browser(request, person)
             token, lease = await asyncio.to_thread(agent.login, who, credentials.password, seen, browser)
         except NotClaimed as error:
-            return answer_error(error, 401, "not_claimed")  # type: ignore[return-value]
+            return answer_error(error, 401, "not_claimed")  # type: ignore[return-value]  # as below
         except Refused as error:
             return answer_error(error, 401)  # type: ignore[return-value]  # FastAPI passes a Response through
         try:

@@ -41,4 +41,4 @@ def bench(
     arguments += ["--plot", str(plot.absolute())] if plot else []
     os.chdir(SOURCE)
     # This process becomes the benchmark: its exit code and Ctrl-C are the command's.
-    os.execv(sys.executable, [sys.executable, "-m", "tests.bench", *arguments])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", "tests.bench", *arguments])  # noqa: S606  # no shell

@@ -11,7 +11,7 @@ from appliance.errors import BadInput
 MAX_LENGTH = 8192
 """Longest header value that is looked at, in characters."""
 
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105  # a token of RFC 9110, no secret
 _NAME = re.compile(rf"[ \t]*({_TOKEN})/({_TOKEN})[ \t]*")
 # A value that should be quoted but is not (type=application/dicom, boundary=a:b) is common, so it may run
 # to the next separator.

@@ -131,6 +131,8 @@ def test_a_store_without_a_data_set_is_answered_with_a_reason(box: Box) -> None:
 def test_a_wrong_called_title_gets_no_association(box: Box) -> None:
     with pytest.raises(Unanswered):
         echo("127.0.0.1", box.dicom_port, called="SOMEBODYELSE")
+    # A technician finds why, and a log holds nothing that a stranger wrote.
+    assert "dimse.called_by_another_title" in box.log.read_text() and "SOMEBODYELSE" not in box.log.read_text()
     assert echo("127.0.0.1", box.dicom_port) == 0
 
 

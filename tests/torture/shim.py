@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import atexit
-import functools
 import json
 import mmap
 import struct
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
 from tests.box import Box
+from tests.compiled import compiled
 
 SOURCE = Path(__file__).with_name("shim.c")
 MAGIC = 0x4E45474F
@@ -53,16 +50,6 @@ class Record:
     data: bytes
 
 
-@functools.cache
-def library() -> Path:
-    """Return the compiled library."""
-    directory = tempfile.TemporaryDirectory(prefix="negatoscope-shim-")
-    atexit.register(directory.cleanup)
-    built = Path(directory.name) / "shim.so"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", built, SOURCE], check=True)
-    return built
-
-
 class Shim:
     """The library in front of one box's processes and commands."""
 
@@ -75,7 +62,7 @@ class Shim:
         with plan.open("r+b") as file:
             self._plan = mmap.mmap(file.fileno(), PLAN.size)
         box.environment |= {
-            "LD_PRELOAD": str(library()),
+            "LD_PRELOAD": str(compiled(SOURCE, "-shared", "-fPIC")),
             "NEGATO_SHIM_ROOT": str(box.state),
             "NEGATO_SHIM_JOURNAL": str(self.journal),
             "NEGATO_SHIM_PLAN": str(plan),
