@@ -128,7 +128,7 @@ class Box:
     def lock(self) -> None:
         """Lock from the command line and wait until the pages answer again."""
         with self.client() as client:
-            before = {} if self._locked(client) else self.children()
+            before = self.children()
             done = self.run("lock", "--state", str(self.state))
             assert done.returncode == 0, done.stderr.decode()
             # The pages end after the key agent does: until then the old ones answer, and forget what they are told.
