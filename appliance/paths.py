@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -76,7 +77,7 @@ class StatePaths:
     def audit_segments(self, process: str) -> list[Path]:
         """Return the files of one process's log that are there, oldest first."""
         put_away = sorted(self.audit.glob(f"{process}.{'[0-9]' * 12}.log"))
-        return [*put_away, *(path for path in (self.audit_log(process),) if path.exists())]
+        return [*put_away, *(path for path in (self.audit_log(process),) if os.path.lexists(path))]
 
     def audit_processes(self) -> list[str]:
         """Return whose logs there are, by name."""

@@ -60,7 +60,7 @@ KINDS: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
         (r"keyagent:person:logout", Kind(AUTHENTICATION, LOGOUT, "E", SUCCESS)),
         (r"keyagent:archive:lock", Kind(ACTIVITY, STOP, "E", SUCCESS)),
         (r".*:refused", Kind(ALERT, RESTRICTED, "E", MINOR)),
-        (r"keyagent:(audit:rolled_back|recipients:exchanged)", Kind(ALERT, OBJECT_SECURITY, "E", SERIOUS)),
+        (r"keyagent:(audit:(rolled_back|cut)|recipients:exchanged)", Kind(ALERT, OBJECT_SECURITY, "E", SERIOUS)),
         (r"keyagent:(study|notes):.*", Kind(ACCESSED, None, "R", SUCCESS)),
         (r"keyagent:decision:tombstone", Kind(DELETED, None, "D", SUCCESS)),
         (r"keyagent:decision:.*", Kind(ACCESSED, None, "U", SUCCESS)),

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from appliance.audit.ends import plain
 from appliance.audit.line import FIRST, LONGEST_LINE, is_torn, line_hash, parse
-from appliance.durable import let_go
+from appliance.errors import Damaged
 from appliance.paths import StatePaths
 
-Fault = Literal["", "torn", "foreign", "altered", "gap"]
+Fault = Literal["", "torn", "foreign", "altered", "gap", "special"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Entry:
 
     ``line`` counts the lines of ``file`` from 1. ``fields`` is empty for what is no line. ``fault``: ``torn`` was cut
     short by the end of its process and is harmless, ``foreign`` is no line of ours, ``altered`` has not the hash it
-    names, ``gap`` does not follow the line before.
+    names, ``gap`` does not follow the line before, ``special`` (line 0) is a pipe, a link or a directory, unread.
     """
 
     process: str
@@ -41,6 +42,9 @@ def entries(paths: StatePaths, process: str) -> Iterator[Entry]:
     """
     seq, prev = 0, ""
     for path, size in _snapshot(paths, process):
+        if size is None:
+            yield Entry(process, path.name, 0, {}, "special")
+            continue
         for number, raw in _lines(path, size):
             fields = parse(raw)
             if fields is None:
@@ -56,19 +60,23 @@ def entries(paths: StatePaths, process: str) -> Iterator[Entry]:
             yield Entry(process, path.name, number, fields, "" if follows else "gap")
 
 
-def _snapshot(paths: StatePaths, process: str) -> list[tuple[Path, int]]:
-    """Return the files of a log with their sizes at a moment when no line is half written."""
+def _snapshot(paths: StatePaths, process: str) -> list[tuple[Path, int | None]]:
+    """Return the files of a log with their sizes at a moment when no line is half written, ``None`` for no file."""
     with contextlib.ExitStack() as held:
-        with contextlib.suppress(FileNotFoundError):
-            fd = os.open(paths.audit_log(process), os.O_RDONLY | os.O_CLOEXEC)
-            held.callback(let_go, fd)
-            fcntl.flock(fd, fcntl.LOCK_SH)
-        return [(path, path.stat().st_size) for path in paths.audit_segments(process)]
+        with contextlib.suppress(FileNotFoundError, Damaged):
+            file = held.enter_context(plain(paths.audit_log(process)))
+            fcntl.flock(file, fcntl.LOCK_SH)
+        return [(path, _size(path)) for path in paths.audit_segments(process)]
+
+
+def _size(path: Path) -> int | None:
+    found = path.lstat()
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _lines(path: Path, size: int) -> Iterator[tuple[int, bytes]]:
     """Yield number and bytes of each line; of one that is longer than any of ours, only the beginning."""
-    with path.open("rb") as file:
+    with plain(path) as file:
         number = 0
         while (left := size - file.tell()) > 0:
             raw = file.readline(min(left, LONGEST_LINE + 2))

@@ -13,34 +13,30 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from appliance.audit.entries import entries
-from appliance.audit.line import FIRST, LONGEST_LINE, line_hash, parse, render
+from appliance.audit.anchors import FIELD, as_field
+from appliance.audit.ends import Head, first_line, last_line, still_holds
+from appliance.audit.line import FIRST, LONGEST_LINE, line_hash, render
 from appliance.audit.room import ROOM_BYTES, keep_room
 from appliance.clock import stamp
 from appliance.durable import let_go, sync_directory, told_as_ours
-from appliance.errors import Damaged, EnvironmentProblem
+from appliance.errors import EnvironmentProblem
 from appliance.paths import StatePaths
 
 SEGMENT_BYTES = 16 * 1024 * 1024
+COMMANDS = "cli"  # the log of the command line: its first line says that the archive was made
 NOT_DONE = "what leaves no trace is not done"
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The last whole line of a log: its number, its hash, when it was written."""
-
-    seq: int
-    hash: str
-    at: str = ""
-
-
 class AuditLog:
-    """The log of one process; safe to share between its threads."""
+    """The log of one process; safe to share between its threads.
+
+    A line that this process wrote or found and that is gone at the next one was cut off meanwhile: the next line names
+    it, as it would another log's, so that the chain goes on and what is missing shows.
+    """
 
     def __init__(self, paths: StatePaths, process: str, segment_bytes: int = SEGMENT_BYTES) -> None:
         """Open the log for appending, continuing its chain; a torn last line is closed off and kept.
@@ -57,6 +53,7 @@ class AuditLog:
         self._size = -1
         self._room = 0
         self._head = Head(0, FIRST)
+        self._cut: Head | None = None
         with self._current():
             pass
 
@@ -71,6 +68,8 @@ class AuditLog:
             if self._size and (self._size >= self._segment_bytes or self._head.at[:7] != stamp(moment)[:7]):
                 self._put_away()
             line: dict[str, Any] = {"seq": self._head.seq + 1, "at": stamp(moment), "event": event, **fields}
+            if self._cut is not None:
+                line[FIELD] = {**fields.get(FIELD, {}), self._process: as_field(self._cut)}
             line["prev"] = self._head.hash
             line["hash"] = line_hash(line)
             raw = render(line) + b"\n"
@@ -82,7 +81,7 @@ class AuditLog:
                 if written != len(raw):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self._size += written
-            self._head = Head(line["seq"], line["hash"], line["at"])
+            self._head, self._cut = Head(line["seq"], line["hash"], line["at"]), None
             self._keep_room()
             return self._head
 
@@ -95,7 +94,7 @@ class AuditLog:
         """Hold the right to write, on the file that is the log now and as it is now."""
         while True:
             if self._fd < 0:
-                self._fd, self._size, self._head, self._room = _open(self._path), -1, Head(0, FIRST), 0
+                self._fd, self._size, self._room = _open(self._path), -1, 0
             fcntl.flock(self._fd, fcntl.LOCK_EX)
             if _same_file(self._fd, self._path):
                 break
@@ -118,7 +117,10 @@ class AuditLog:
         if size == self._size:
             return
         with told_as_ours(NOT_DONE):
-            self._head, torn = _last_line(self._paths, self._process)
+            fields, torn = last_line(self._paths, self._process)
+            if self._cut is None and not still_holds(self._paths, self._process, self._head.seq, self._head.hash):
+                self._cut = self._head
+            self._head = Head(fields["seq"], fields["hash"], fields["at"]) if fields else Head(0, FIRST)
             if torn:
                 size += os.write(self._fd, b"\n")
         self._size = size
@@ -137,70 +139,10 @@ class AuditLog:
         self._keep_room()
 
 
-def read(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of the log whose newest file is ``path``; torn ones are passed over.
-
-    Raises :class:`Damaged` at the first line that was changed, removed or put in.
-    """
-    for entry in entries(StatePaths(path.parent.parent), path.stem):
-        if entry.fault == "torn":
-            continue
-        if entry.fault:
-            raise Damaged(f"Line {entry.line} of {entry.file} does not verify.", "Run: appliance audit verify")
-        yield entry.fields
-
-
-def head_of(paths: StatePaths, process: str) -> Head:
-    """Return the last whole line of a log, number 0 when it is empty; :class:`Damaged` when none can be read."""
-    return _last_line(paths, process)[0]
-
-
-def first_line(path: Path) -> dict[str, Any] | None:
-    """Return the first line of a file that is one."""
-    with path.open("rb") as file:
-        while raw := file.readline(LONGEST_LINE + 1):
-            if (fields := parse(raw.rstrip(b"\n"))) is not None:
-                return fields
-    return None
-
-
-def _last_line(paths: StatePaths, process: str) -> tuple[Head, bool]:
-    """Return the last whole line of a log and whether its newest file ends in a torn one."""
-    torn, found = False, False
-    for newest, path in enumerate(reversed(paths.audit_segments(process))):
-        head, open_ended = _last_in(path)
-        torn = open_ended if newest == 0 else torn
-        if head is not None:
-            return head, torn
-        found = found or path.stat().st_size > 0
-    if found:
-        raise Damaged(f"The audit log of {process} has no readable line.", "Run: appliance audit verify")
-    return Head(0, FIRST), torn
-
-
-def _last_in(path: Path) -> tuple[Head | None, bool]:
-    """Look at the end of a file, and at more and more of it while no whole line is found."""
-    size, window = path.stat().st_size, 2 * LONGEST_LINE
-    open_ended = False
-    with path.open("rb") as file:
-        while size:
-            start = max(0, size - window)
-            file.seek(start)
-            tail = file.read(size - start)
-            open_ended = not tail.endswith(b"\n")
-            for raw in reversed(tail.split(b"\n")):
-                fields = parse(raw)
-                if fields is not None and line_hash(fields) == fields["hash"]:
-                    return Head(fields["seq"], fields["hash"], fields["at"]), open_ended
-            if start == 0:
-                break
-            window *= 2
-    return None, open_ended
-
-
 def _open(path: Path) -> int:
     with told_as_ours(NOT_DONE):
-        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        fd = os.open(path, flags, 0o640)
         try:
             if os.fstat(fd).st_size == 0:
                 sync_directory(path.parent)  # Lines are synced one by one; the name of a new file has to be, too.

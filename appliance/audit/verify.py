@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from appliance.audit.anchors import Anchor, anchors_in
+from appliance.audit.anchors import Anchor, anchors_of
 from appliance.audit.entries import Entry, entries
 from appliance.audit.line import FIRST
+from appliance.audit.log import COMMANDS
 from appliance.audit.prune import CUT
 from appliance.paths import StatePaths
 
@@ -15,17 +16,23 @@ REASONS = {
     "foreign": "is not a line of this log",
     "altered": "was altered",
     "gap": "does not follow the line before it: lines were removed, put in or exchanged",
+    "special": "is not a plain file",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What does not verify: which log, which line of which file, and why."""
+    """What does not verify: which log, which line of which file (0: all of it), and why."""
 
     process: str
     file: str
     line: int
     reason: str
+
+    def __str__(self) -> str:
+        """Return it as a sentence without its end."""
+        line = f"line {self.line} of " if self.line else ""
+        return f"log {self.process}: {line}{self.file} {self.reason}"
 
 
 @dataclass(slots=True)
@@ -47,16 +54,40 @@ def verify(paths: StatePaths) -> list[Verified]:
 
     Anchors are collected before the logs are followed, so that an appliance that goes on writing is not accused.
     """
-    anchors = [a for process in paths.audit_processes() for entry in entries(paths, process) for a in anchors_in(entry)]
-    processes = sorted({*paths.audit_processes(), *(anchor.process for anchor in anchors)})
-    return [_follow(paths, process, [a for a in anchors if a.process == process]) for process in processes]
+    seen = [
+        _Seen(anchor, entry)
+        for process in paths.audit_processes()
+        for entry in entries(paths, process)
+        if not entry.fault
+        for anchor in anchors_of(entry.fields)
+    ]
+    processes = {*paths.audit_processes(), *(one.anchor.process for one in seen)}
+    if paths.format.exists():
+        processes.add(COMMANDS)
+    found = [_follow(paths, process, [one for one in seen if one.anchor.process == process]) for process in processes]
+    for log in found:
+        if log.process == COMMANDS and not log.lines and paths.format.exists():
+            reason = "is gone: its first line said that the archive was made"
+            log.problems.append(Problem(COMMANDS, paths.audit_log(COMMANDS).name, 0, reason))
+    return sorted(found, key=lambda log: log.process)
 
 
-def _follow(paths: StatePaths, process: str, anchors: Sequence[Anchor]) -> Verified:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """An anchor and the line that holds it."""
+
+    anchor: Anchor
+    by: Entry
+
+    def __str__(self) -> str:
+        return f"line {self.by.line} of {self.by.file}"
+
+
+def _follow(paths: StatePaths, process: str, seen: Sequence[_Seen]) -> Verified:
     found = Verified(process)
-    wanted: dict[int, list[Anchor]] = {}
-    for anchor in anchors:
-        wanted.setdefault(anchor.seq, []).append(anchor)
+    wanted: dict[int, list[_Seen]] = {}
+    for one in seen:
+        wanted.setdefault(one.anchor.seq, []).append(one)
     begin: Entry | None = None
     cuts: set[tuple[int, str]] = set()
     where = Entry(process, paths.audit_log(process).name, 0, {})
@@ -75,9 +106,9 @@ def _follow(paths: StatePaths, process: str, anchors: Sequence[Anchor]) -> Verif
         found.last, found.head = fields["seq"], fields["hash"]
         if fields["event"] == CUT and isinstance(fields.get("last"), int):
             cuts.add((fields["last"], str(fields.get("last_hash"))))
-        for anchor in wanted.get(fields["seq"], []):
-            if anchor.hash != fields["hash"]:
-                reason = f"is not the line that {_named(anchor)} saw"
+        for one in wanted.get(fields["seq"], []):
+            if one.anchor.hash != fields["hash"]:
+                reason = f"is not the line that {one} saw"
                 found.problems.append(Problem(process, entry.file, entry.line, reason))
     if begin is not None:
         found.first = begin.fields["seq"]
@@ -86,13 +117,7 @@ def _follow(paths: StatePaths, process: str, anchors: Sequence[Anchor]) -> Verif
             found.problems.append(Problem(process, begin.file, begin.line, reason))
     found.anchored = max(wanted, default=0)
     if found.anchored > found.last:
-        anchor = wanted[found.anchored][0]
-        reason = (
-            f"is the last line (number {found.last}), but {_named(anchor)} saw number {anchor.seq}: the end was cut"
-        )
+        one = wanted[found.anchored][0]
+        reason = f"is the last line (number {found.last}), but {one} saw number {found.anchored}: the end was cut"
         found.problems.append(Problem(process, where.file, where.line, reason))
     return found
-
-
-def _named(anchor: Anchor) -> str:
-    return f"line {anchor.by.line} of {anchor.by.file}"

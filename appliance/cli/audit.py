@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from appliance import clock
-from appliance.cli.options import Json, State
+from appliance.cli.options import Json, State, printable
 from appliance.errors import BadInput, Damaged, EnvironmentProblem
 from appliance.paths import StatePaths
 from appliance.settings import read_settings
@@ -73,13 +73,9 @@ def verify(state: State = None, as_json: Json = False) -> None:
             print(f"{log.process}: {log.lines} lines, {log.first} to {log.last}{torn}; head {log.head[:16]}")
     problems = [problem for log in found for problem in log.problems]
     for problem in problems[1:]:
-        print(f"log {problem.process}: line {problem.line} of {problem.file} {problem.reason}", file=sys.stderr)
+        print(printable(str(problem)), file=sys.stderr)
     if problems:
-        first = problems[0]
-        raise Damaged(
-            f"log {first.process}: line {first.line} of {first.file} {first.reason}.",
-            "Keep the disk as it is and report it.",
-        )
+        raise Damaged(f"{printable(str(problems[0]))}.", "Keep the disk as it is and report it.")
 
 
 @app.command()
@@ -181,7 +177,7 @@ def _readable(found: dict[str, Any], names: _Names) -> str:
         str(found.get("reason") or ""),
     ]
     text = "  ".join(word for word in words if word) + fault
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    return printable(text)
 
 
 class _Names:
@@ -212,9 +208,9 @@ class _Names:
 def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise BadInput(f"{text} is not a day.", "Write YYYY-MM-DD.") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class _readable_logs:  # reads like the context manager it is

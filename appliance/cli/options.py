@@ -32,6 +32,11 @@ Generate = Annotated[str, typer.Option(help="Make a passphrase of words instead 
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 
 
+def printable(text: str) -> str:
+    """Return text as a terminal may show it: no control letters, no directions, no broken ones of a file's name."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
 def read_passphrase(file: Path | None) -> str:
     """Return a passphrase from a file, standard input or the terminal; never from the command line."""
     if file is None:
@@ -74,4 +79,6 @@ def log_in(settings: Settings, user: str, password_file: Path | None) -> tuple[A
     person = people.by_name(user)
     people.close()
     token, lease = agent.login(person.id if person else "", read_passphrase(password_file))
+    if lease.rolled_back:
+        print("WARNING: the end of the record is missing. Run: appliance audit verify", file=sys.stderr)
     return agent, token, lease

@@ -14,8 +14,11 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from appliance import clock, errors
-from appliance.audit.anchors import heads, still_holds
+from appliance.audit.anchors import heads
+from appliance.audit.ends import still_holds
 from appliance.audit.log import AuditLog
+from appliance.audit.witness import PROCESS as WITNESS
+from appliance.audit.witness import Witness
 from appliance.errors import BadInput, Damaged, NegatoError, NotLoggedIn, Refused
 from appliance.keyring.decisions import DECIDES, objection
 from appliance.keyring.device_verbs import DeviceVerbs, require_device
@@ -51,6 +54,7 @@ class Agent:
     def __init__(self, paths: StatePaths, log: AuditLog, leases: LeaseTable) -> None:
         self._paths = paths
         self._log = log
+        self._witness = Witness(paths)
         self._leases = leases
         self._halves = Halves(paths)
         self._epochs: dict[str, list[OpenEpoch]] = {}
@@ -123,8 +127,9 @@ class Agent:
         ``device`` is the id of where the person logs in, empty for the box itself; ``shown`` and ``fresh`` are the
         secret of that device's browser and its next one, of which a slot with a device's half needs the first.
 
-        ``seen`` is the audit head that the person's browser remembers, ``seq:hash``: if the log does not hold that
-        line any more, the disk was put back to an earlier day, and the answer says so.
+        ``seen`` is the audit head that the person's browser remembers, ``seq:hash``. If the log does not hold that
+        line any more, or a log not the line that was its last at the last login or lock, the record was cut or the disk
+        put back to an earlier day, and the answer says so.
         """
         require_device(device)
         remembered = HEAD.fullmatch(seen)
@@ -141,6 +146,8 @@ class Agent:
                 raise NotLoggedIn("The archive is being locked.", "Log in again.")
             if remembered is not None and rolled_back:
                 self._log.append(clock.now(), "keyagent:audit:rolled_back", person=person, seen=seen)
+            if cut := self._cut_logs():
+                self._log.append(clock.now(), "keyagent:audit:cut", person=person, logs=cut)
             token, lease = self._leases.open_person(person, caller, time.monotonic(), device)
             with self._recorded(token):
                 known = heads(self._paths, PROCESS)
@@ -149,9 +156,16 @@ class Agent:
                     clock.now(), "keyagent:person:login", person=person, lease=lease.id, heads=known, **on_device
                 )
             self._epochs[person] = epochs
+            self._witness_all()
         self._tell()
         told = {"seq": head.seq, "hash": head.hash}
-        return {"token": token, "lease": lease.id, "person": person, "audit_head": told, "rolled_back": rolled_back}
+        return {
+            "token": token,
+            "lease": lease.id,
+            "person": person,
+            "audit_head": told,
+            "rolled_back": rolled_back or bool(cut),
+        }
 
     def logout(self, caller: Caller, token: str) -> dict[str, Any]:
         """End a lease; the last one locks. That never waits for room in the log."""
@@ -263,6 +277,7 @@ class Agent:
                 first, self._ended = not self._ended, True
                 if first and (self._epochs or reason == "asked"):
                     self._append_if_it_can("keyagent:archive:lock", reason=reason, heads=heads(self._paths, PROCESS))
+                    self._witness_all()
         finally:
             with self._lock:
                 self._epochs = {}
@@ -323,6 +338,20 @@ class Agent:
             self._log.append(clock.now(), event, **fields)
         except NegatoError as error:
             log("audit.unwritten", line=event, reason=type(error).__name__)
+
+    def _cut_logs(self) -> list[str]:
+        """Return whose log was cut since the last login or lock; the witness itself when it cannot be read."""
+        try:
+            return self._witness.misses()
+        except (Damaged, OSError):
+            return [WITNESS]
+
+    def _witness_all(self) -> None:
+        """Write down how far every log goes, as far as there is room: it gives nothing to anybody."""
+        try:
+            self._witness.see(clock.now())
+        except NegatoError as error:
+            log("audit.unwritten", line="witness", reason=type(error).__name__)
 
     def _noted(self, error: NegatoError) -> NegatoError:
         """Return what the caller hears of an error; the use of somebody else's token is written down first."""

@@ -6,10 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from appliance.audit.anchors import heads
-from appliance.audit.log import AuditLog
+from appliance.audit.log import COMMANDS, AuditLog
 from appliance.paths import StatePaths
-
-PROCESS = "cli"
 
 
 def record(paths: StatePaths, moment: datetime, event: str, **fields: Any) -> None:
@@ -17,8 +15,8 @@ def record(paths: StatePaths, moment: datetime, event: str, **fields: Any) -> No
 
     The line anchors the ends of all other logs, as the key agent's lines at unlock and lock do.
     """
-    log = AuditLog(paths, PROCESS)
+    log = AuditLog(paths, COMMANDS)
     try:
-        log.append(moment, event, **fields, heads=heads(paths, PROCESS))
+        log.append(moment, event, **fields, heads=heads(paths, COMMANDS))
     finally:
         log.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from appliance.audit.anchors import heads
+from appliance.audit.ends import head_of
 from appliance.audit.entries import entries
 from appliance.audit.line import FIRST, LONGEST_LINE, is_torn, line_hash, parse, render
-from appliance.audit.log import AuditLog, head_of
+from appliance.audit.log import AuditLog
 from appliance.audit.room import ROOM_BYTES
 from appliance.audit.verify import verify
 from appliance.errors import Damaged, EnvironmentProblem
@@ -195,3 +198,41 @@ def test_what_was_written_by_the_first_version_is_read(paths: StatePaths) -> Non
     paths.audit_log("keyagent").write_bytes(raw)
     AuditLog(paths, "keyagent").append(NOON, "keyagent:person:logout")
     assert faults(paths) == ["", ""]
+
+
+@pytest.mark.parametrize("how", ["cut", "gone", "emptied"])
+def test_lines_that_are_cut_off_under_a_running_process_are_named_by_its_next_line(paths: StatePaths, how: str) -> None:
+    log = AuditLog(paths, "keyagent")
+    for number in range(4):
+        log.append(NOON, "keyagent:study:view", study=f"s{number}")
+    path = paths.audit_log("keyagent")
+    lines = path.read_bytes().splitlines(keepends=True)
+    if how == "cut":
+        path.write_bytes(b"".join(lines[:2]))
+    elif how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(b"")
+    for _ in range(5):
+        log.append(NOON, "keyagent:study:view", study="after")
+    (found,) = [problem for one in verify(paths) for problem in one.problems]
+    assert (found.process, found.line) == ("keyagent", 4)
+    assert "is not the line that line" in found.reason
+
+
+def test_what_is_no_plain_file_is_named_and_neither_read_nor_written(paths: StatePaths, tmp_path: Path) -> None:
+    os.mkfifo(paths.audit_log("pipe"))
+    paths.audit_log("folder").mkdir()
+    paths.audit_log("endless").symlink_to("/dev/zero")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"kept")
+    paths.audit_log("link").symlink_to(elsewhere)
+    AuditLog(paths, "keyagent").append(NOON, "keyagent:person:login", heads=heads(paths, "keyagent"))
+    found = [problem for one in verify(paths) for problem in one.problems]
+    assert {(one.process, one.line, one.reason) for one in found} == {
+        (name, 0, "is not a plain file") for name in ("pipe", "folder", "endless", "link")
+    }
+    for name in ("pipe", "folder", "endless", "link"):
+        with pytest.raises((EnvironmentProblem, Damaged)):
+            AuditLog(paths, name)
+    assert elsewhere.read_bytes() == b"kept"

@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from appliance.audit.anchors import heads, still_holds
+from appliance.audit.anchors import heads
+from appliance.audit.ends import Head, still_holds
 from appliance.audit.entries import entries
 from appliance.audit.line import FIRST, line_hash, render
-from appliance.audit.log import AuditLog, Head
+from appliance.audit.log import AuditLog
 from appliance.audit.prune import CUT, prune
 from appliance.audit.verify import Problem, verify
+from appliance.audit.witness import Witness
 from appliance.errors import Damaged
 from appliance.paths import StatePaths
 
@@ -240,3 +242,39 @@ def test_a_remembered_head_that_was_pruned_is_no_alarm(paths: StatePaths) -> Non
     for number in (3, 8, 9, 14):
         assert still_holds(paths, "keyagent", number, by_number[number])
     assert not still_holds(paths, "keyagent", 8, "f" * 64)
+
+
+def test_an_archive_without_the_line_that_made_it_is_noticed(paths: StatePaths) -> None:
+    assert problems(paths) == []
+    paths.format.write_text("1\n")
+    (found,) = problems(paths)
+    assert str(found) == "log cli: cli.log is gone: its first line said that the archive was made"
+    paths.audit_log("cli").touch()
+    assert len(problems(paths)) == 1
+    AuditLog(paths, "cli").append(NOON, "cli:archive:init")
+    assert problems(paths) == []
+
+
+@pytest.mark.parametrize("how", ["cut", "gone", "emptied"])
+def test_the_witness_misses_what_was_cut_since_it_saw_it(paths: StatePaths, how: str) -> None:
+    log, witness = AuditLog(paths, "keyagent"), Witness(paths)
+    assert witness.misses() == []
+    view(log, 4)
+    witness.see(NOON)
+    view(log, 2)
+    assert witness.misses() == []
+    log.close()
+    path = paths.audit_log("keyagent")
+    lines = path.read_bytes().splitlines(keepends=True)
+    if how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(b"".join(lines[:3]) if how == "cut" else b"")
+    assert witness.misses() == ["keyagent"]
+    (found,) = problems(paths)
+    assert found.process == "keyagent"
+    assert "line 1 of witness.log saw number 4: the end was cut" in found.reason
+    view(AuditLog(paths, "keyagent"), 9, NOON + timedelta(seconds=1))
+    assert witness.misses() == ["keyagent"]
+    (found,) = problems(paths)
+    assert (found.process, found.line) == ("keyagent", 4)

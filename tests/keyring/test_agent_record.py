@@ -100,8 +100,10 @@ def test_the_largest_batch_is_one_line_and_the_next_start_finds_it(agent: AgentB
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root to mount a small disk")
 def test_no_key_leaves_when_its_line_cannot_be_written(tmp_path: Path) -> None:
     with agent_box(tmp_path) as box:
+        begun = box.paths.audit_log("cli").read_bytes()
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", box.paths.audit], check=True)
         try:
+            box.paths.audit_log("cli").write_bytes(begun)
             client = box.start()
             token = box.login(client)
             header, _ = box.header()
@@ -117,7 +119,7 @@ def test_no_key_leaves_when_its_line_cannot_be_written(tmp_path: Path) -> None:
             assert client.unwrap(token, "view", "again", [header])
             assert box.lines("keyagent:study:view")[-1]["study"] == "again"
             code, found = box.verify()
-            assert (code, found["logs"][0]["torn"] <= 2) == (0, True), found
+            assert (code, sum(log["torn"] for log in found["logs"]) <= 2) == (0, True), found
         finally:
             box.end()
             subprocess.run(["umount", box.paths.audit], check=True)
