@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli.options import Json, PasswordFile, State, log_in
-from appliance.errors import BadInput, Damaged
+from appliance.cli.options import Json, PasswordFile, State, log_in, printable
+from appliance.errors import BadInput, Damaged, EnvironmentProblem
 from appliance.paths import StatePaths
 from appliance.settings import Settings, read_settings
 from appliance.upkeep.check import Progress
@@ -34,8 +34,11 @@ def check(
         raise BadInput("A deep check opens images.", "Name who does it: --user NAME")
     settings = read_settings(state=state)
     paths = StatePaths(settings.state)
-    with _bar("Names") as progress:
-        findings = list(check_names(paths, progress))
+    try:
+        with _bar("Names") as progress:
+            findings = list(check_names(paths, progress))
+    except PermissionError as error:
+        raise EnvironmentProblem("You may not read all of the archive.", "Run it as root.") from error
     if repair:
         findings = list(set_aside(paths, findings))
     if deep:
@@ -44,7 +47,7 @@ def check(
     if as_json:
         print(json.dumps({"clean": not left, "findings": [one.as_json() for one in findings]}))
     else:
-        _tell(findings)
+        _tell(findings, deep=deep)
     if left:
         raise typer.Exit(Damaged.exit_code)
 
@@ -84,11 +87,13 @@ def _bar(label: str) -> Iterator[Progress]:
         yield progress
 
 
-def _tell(findings: list[Finding]) -> None:
+def _tell(findings: list[Finding], *, deep: bool) -> None:
     for one in findings:
         study = f"  study {one.study}" if one.study else ""
-        print(f"{one.what}  {one.where}{study}{'  repaired' if one.repaired else ''}")
+        print(printable(f"{one.what}  {one.where}{study}{'  repaired' if one.repaired else ''}"))
         if not one.repaired:
             print(f"  -> {one.next_step}")
     left = sum(not one.repaired for one in findings)
     print("all is well" if not left else f"{left} findings")
+    if not deep:
+        print("Looked at: names, forms, keys and the record. What the files hold takes --deep.")

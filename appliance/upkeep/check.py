@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from appliance.archive.files import ID, NOTE, OBJECT
+from appliance.audit.verify import verify
 from appliance.errors import Damaged, NegatoError
 from appliance.keyring.possession import devices
 from appliance.keyring.public import read_recipient
@@ -27,7 +28,7 @@ from appliance.regular import open_regular, read_regular
 from appliance.sealing.header import read_header
 from appliance.sealing.slots import read_slot_header
 from appliance.sealing.stream import NONCE_SIZE, layout_of
-from appliance.upkeep import key_journal
+from appliance.upkeep import key_journal, places
 from appliance.upkeep.findings import Finding, finding
 from appliance.upkeep.layout import check_layout
 
@@ -37,7 +38,6 @@ PIECE = 1024 * 1024
 LARGEST = 4400 * PIECE
 LARGEST_KEY = PIECE
 FRESH_SECONDS = 60.0  # younger drafts and halves belong to somebody who is writing
-DRAFT = ".draft-"
 KINDS: tuple[Kind, ...] = ("notes", "images")
 T = TypeVar("T")
 R = TypeVar("R")
@@ -47,8 +47,11 @@ Progress = Callable[[int, int], None]
 def check(paths: StatePaths, progress: Progress = lambda _done, _all: None) -> Iterator[Finding]:
     """Yield what is wrong with a state directory; ``progress`` gets files done and in all."""
     yield from _format(paths)
+    yield from _places(paths)
     yield from _keys(paths)
+    yield from _tunnel_key(paths)
     yield from _people(paths)
+    yield from _record(paths)
     yield from _decisions(paths)
     total = sum(1 for shelf in _shelves(paths) for _ in _entries(paths.objects / shelf))
     total += sum(1 for _ in _entries(paths.inbox))
@@ -95,6 +98,25 @@ def _format(paths: StatePaths) -> Iterator[Finding]:
         check_layout(paths)
     except NegatoError as error:
         yield Finding("format", paths.format.name, None, str(error))
+
+
+def _places(paths: StatePaths) -> Iterator[Finding]:
+    for folder in places.missing(paths):
+        yield finding("folder-missing", _name(paths, folder))
+    for path in places.foreign(paths):
+        yield from _stray(paths, path)
+
+
+def _record(paths: StatePaths) -> Iterator[Finding]:
+    for problem in (problem for log in verify(paths) for problem in log.problems):
+        line = f" line {problem.line}" if problem.line else ""
+        yield finding("record-altered", f"{paths.audit.name}/{problem.file}{line}")
+
+
+def _tunnel_key(paths: StatePaths) -> Iterator[Finding]:
+    for path in (paths.wireguard_key, paths.wireguard_public):
+        if not path.exists():
+            yield finding("tunnel-key-missing", _name(paths, path))
 
 
 def _keys(paths: StatePaths) -> Iterator[Finding]:
@@ -234,7 +256,8 @@ def _halves(paths: StatePaths, candidates: list[str]) -> Iterator[Finding]:
 
 
 def _stray(paths: StatePaths, path: Path) -> Iterator[Finding]:
-    if not path.name.startswith(DRAFT) or _old(path):
+    # Writers of single files name a draft .name.draft, the others .draft-… .
+    if not path.name.startswith(".") or "draft" not in path.name or _old(path):
         yield finding("stray", _name(paths, path))
 
 

@@ -7,6 +7,9 @@ from typing import Any, Final, Literal
 
 What = Literal[
     "format",
+    "folder-missing",
+    "record-altered",
+    "tunnel-key-missing",
     "key-missing",
     "key-damaged",
     "keys-unfinished",
@@ -33,6 +36,9 @@ SEND = "Restore it from a backup, or have the modality send the study again."
 DEEP = "Run: appliance check --deep, which names the study; then restore it from a backup."
 NEXT: Final[dict[What, str]] = {
     "format": RESTORE,
+    "folder-missing": RESTORE,
+    "record-altered": "Keep the disk as it is and report it; appliance audit verify says what was changed.",
+    "tunnel-key-missing": "Restore netd/ from a backup; with another key every device has to be added again.",
     "key-missing": "Restore keys/ from a backup; the images can be read with the paper key meanwhile.",
     "key-damaged": "Restore keys/ from a backup; the images can be read with the paper key meanwhile.",
     "keys-unfinished": "Run the command again that was cut short, or: appliance rotate. Either completes it first.",

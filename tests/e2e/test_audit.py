@@ -99,6 +99,58 @@ def test_the_cut_tail_of_a_log_is_caught_by_what_the_key_agent_saw_at_the_lock(f
     assert [log["process"] for log in found["logs"] if log["problems"]] == ["cli"]
 
 
+@pytest.mark.parametrize("how", ["cut", "gone"])
+def test_the_key_agents_own_log_has_a_witness_that_the_next_login_asks(filled: Box, how: str) -> None:
+    with filled.login() as client:
+        look_at(client)
+    filled.lock()
+    filled.stop()
+    path = filled.state / "audit" / "keyagent.log"
+    if how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-2]))
+    done = audit(filled, "verify")
+    assert done.returncode == 5 and "of witness.log saw number" in done.stderr.decode()
+    filled.start()
+    with filled.client() as client:
+        told = client.post("/api/session", json={"user": OWNER, "password": PASSPHRASE}).json()
+        assert told["rolled_back"] is True
+        (line,) = lines(filled, "--event", "keyagent:audit:cut")
+        assert line["logs"] == ["keyagent"]
+        told = client.post("/api/session", json={"user": OWNER, "password": PASSPHRASE}).json()
+        assert told["rolled_back"] is False, "told once; the record keeps it"
+    assert audit(filled, "verify").returncode == 5
+
+
+def test_lines_that_vanish_while_the_box_runs_are_named_by_its_next_line(filled: Box) -> None:
+    with filled.login() as client:
+        look_at(client)
+        path = filled.state / "audit" / "keyagent.log"
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+        filled.run(
+            "check", "--deep", "--user", OWNER, "--password-file", str(filled.password_file), "--state",
+            str(filled.state),
+        )  # fmt: skip
+        assert "saw" in audit(filled, "verify").stderr.decode()
+
+
+def test_an_owner_at_the_command_line_is_warned_of_a_cut_record(filled: Box) -> None:
+    filled.lock()
+    path = filled.state / "audit" / "keyagent.log"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    options = ("--user", OWNER, "--password-file", str(filled.password_file), "--state", str(filled.state))
+    assert b"the end of the record is missing" in filled.run("check", "--deep", *options).stderr
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "13"])
+def test_a_day_that_is_none_is_refused_in_a_sentence(filled: Box, day: str) -> None:
+    for command in (("prune", "--before", day), ("list", "--since", day), ("export", "--until", day)):
+        done = audit(filled, *command)
+        assert done.returncode in (0, 2) and b"Traceback" not in done.stderr, done.stderr
+        assert done.returncode == 2 or day == "0001-01-01"
+
+
 def test_foreign_and_damaged_lines_are_listed_as_what_they_are(filled: Box) -> None:
     filled.stop()
     path = filled.state / "audit" / "keyagent.log"
@@ -182,14 +234,14 @@ def test_what_is_older_than_it_may_be_kept_goes_and_the_rest_verifies(tmp_path: 
         finally:
             box.stop()
     assert audit(box, "verify").returncode == 0
-    before = len(lines(box, "--until", "2024-12-31"))
+    before = len(lines(box, "--log", "keyagent", "--until", "2024-12-31"))
     assert before > 0
     done = audit(box, "prune")
     assert done.returncode == 0, done.stderr.decode()
     assert f"keyagent: removed {before} lines" in done.stdout.decode()
-    assert lines(box, "--until", "2024-12-31") == []
+    assert lines(box, "--log", "keyagent", "--until", "2024-12-31") == []
     assert audit(box, "verify").returncode == 0
-    cuts = lines(box, "--event", "cli:audit:cut")
+    cuts = lines(box, "--log", "keyagent", "--event", "cli:audit:cut")
     assert cuts[0]["first"] == 1 and sum(c["last"] - c["first"] + 1 for c in cuts) == before
     box.start()
     try:

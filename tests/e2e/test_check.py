@@ -87,8 +87,29 @@ HARMS: dict[str, tuple[Harm, str]] = {
     "the-list-of-key-files-gone": (lambda state: (state / "keys" / "SHA256SUMS").unlink(), "key-missing"),
     "the-papers-public-half-gone": (lambda state: (state / "keys" / "paper.pub").unlink(), "key-missing"),
     "a-decision-removed": (lambda state: _second_decision(state).write_bytes(b"x"), "decision-missing"),
+    "a-stray-at-the-top": (lambda state: (state / "patients.csv").write_bytes(b"sand"), "stray"),
+    "a-stray-folder-at-the-top": (lambda state: (state / "copy of objects").mkdir(), "stray"),
+    "a-stray-among-keys": (lambda state: (state / "keys" / "2.notes.key").write_bytes(b"sand"), "stray"),
+    "a-stray-among-slots": (lambda state: (state / "keys" / "slots" / "old.json").write_bytes(b"sand"), "stray"),
+    "a-stray-among-the-boxs-keys": (lambda state: (state / "keys" / "box" / "other.age").write_bytes(b"x"), "stray"),
+    "a-stray-beside-the-tunnels-key": (lambda state: (state / "netd" / "server.key.old").write_bytes(b"x"), "stray"),
+    "a-stray-beside-the-record": (lambda state: (state / "audit" / "notes.txt").write_bytes(b"sand"), "stray"),
+    "a-stray-among-the-shelves": (lambda state: (state / "objects" / "holiday.jpg").write_bytes(b"sand"), "stray"),
+    "a-shelf-that-is-a-file": (lambda state: (state / "renditions").mkdir() or _file(state / "renditions/00"), "stray"),
+    "the-inbox-gone": (lambda state: (state / "inbox").rmdir(), "folder-missing"),
+    "the-decisions-gone": (lambda state: (state / "decisions").rmdir(), "folder-missing"),
+    "the-tunnels-key-gone": (lambda state: (state / "netd" / "server.key").unlink(), "tunnel-key-missing"),
+    "one-bit-of-the-record": (lambda state: flip(state / "audit" / "keyagent.log", 70), "record-altered"),
+    "the-end-of-the-record-cut": (lambda state: os.truncate(state / "audit" / "keyagent.log", 0), "record-altered"),
+    "the-agents-record-gone": (lambda state: (state / "audit" / "keyagent.log").unlink(), "record-altered"),
+    "the-commands-record-gone": (lambda state: (state / "audit" / "cli.log").unlink(), "record-altered"),
+    "a-record-that-is-a-pipe": (lambda state: _instead(state / "audit" / "cli.log", os.mkfifo), "record-altered"),
     "a-stray-rendition": (lambda state: _rendition(state), "rendition-stray"),
 }  # fmt: skip
+
+
+def _file(path: Path) -> None:
+    path.write_bytes(b"sand")
 
 
 def _instead(path: Path, make: Callable[[Path], object]) -> None:
@@ -143,6 +164,19 @@ def test_strays_are_set_aside_and_kept(filled: Box, tmp_path: Path) -> None:
     code, findings = check(filled, "--repair", state=copy)
     assert code == 0 and all(one["repaired"] for one in findings) and len(findings) == 2
     assert [path.read_bytes() for path in (copy / "strays").iterdir()] == [b"sand"]
+    assert check(filled, state=copy) == (0, [])
+
+
+def test_a_stray_with_a_long_or_an_odd_name_is_set_aside_and_told_without_harm(filled: Box, tmp_path: Path) -> None:
+    copy = tmp_path / "state"
+    shutil.copytree(filled.state, copy, ignore=shutil.ignore_patterns("run"))
+    for name in (b"x" * 250, b"\x1b[2Jcleared", b"latin-\xe9", "\u202egnp.exe".encode()):
+        Path(os.fsdecode(bytes(copy / "inbox") + b"/" + name)).write_bytes(name)
+    told = filled.run("check", "--state", str(copy))
+    assert told.returncode == 5 and told.stdout.count(b"stray  inbox/") == 4
+    assert all(letter.isprintable() for line in told.stdout.decode().splitlines() for letter in line)
+    assert filled.run("check", "--repair", "--state", str(copy)).returncode == 0
+    assert len(list((copy / "strays").iterdir())) == 4
     assert check(filled, state=copy) == (0, [])
 
 
@@ -204,7 +238,8 @@ def test_a_wrong_password_and_a_missing_user_are_refused(filled: Box) -> None:
 
 def test_progress_is_drawn_on_a_terminal_only(filled: Box) -> None:
     quiet = filled.run("check", "--state", str(filled.state))
-    assert quiet.stderr == b"" and quiet.stdout == b"all is well\n"
+    assert quiet.stderr == b"" and quiet.stdout.splitlines()[0] == b"all is well"
+    assert b"takes --deep" in quiet.stdout
     ours, theirs = pty.openpty()
     command = [*APPLIANCE, "check", "--state", str(filled.state)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, env=filled.environment, timeout=60)
