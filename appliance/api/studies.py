@@ -48,11 +48,19 @@ class Study(BaseModel):
     received: str
 
 
+class Missing(BaseModel):
+    """What was received and is gone from the disk though nobody deleted it: an alarm until it is back."""
+
+    images: int
+    decisions: bool
+
+
 class Found(BaseModel):
-    """One page of a search: how many studies fit in all, and these."""
+    """One page of a search: how many studies fit in all, and these; and what the box misses."""
 
     total: int
     studies: list[Study]
+    missing: Missing
 
 
 class Series(BaseModel):
@@ -104,7 +112,8 @@ def studies_router(gate: Gate, index: Callable[[], Index]) -> APIRouter:
     def search(wanted: Search) -> Found:
         """Return one page of the studies that fit, newest first."""
         total, rows = index().studies(**wanted.model_dump())
-        return Found(total=total, studies=[_study(row) for row in rows])
+        missing = Missing(images=len(index().lost()), decisions=index().missed() is not None)
+        return Found(total=total, studies=[_study(row) for row in rows], missing=missing)
 
     @router.get("/studies/{key}")
     def study(key: str) -> StudyContent:

@@ -17,7 +17,7 @@ from appliance.paths import StatePaths
 from appliance.settings import Settings, read_settings
 from appliance.upkeep.check import Progress
 from appliance.upkeep.check import check as check_names
-from appliance.upkeep.findings import DERIVED, LOST, Finding
+from appliance.upkeep.findings import DERIVED, Finding
 from appliance.upkeep.mend import set_aside
 
 
@@ -62,8 +62,7 @@ def _deep(settings: Settings, paths: StatePaths, user: str, password_file: Passw
     try:
         with _bar("Contents") as progress:
             findings = list(DeepCheck(paths, archive, agent, token).run(progress))
-        # A fresh index would not know of what is lost any more: it is made once that is back, or given up by a rebuild.
-        if repair and any(one.what in DERIVED for one in findings) and not any(one.what in LOST for one in findings):
+        if repair and any(one.what in DERIVED for one in findings):
             with _bar("Index") as progress:
                 rebuild(paths, archive, agent, progress)
             findings = [replace(one, repaired=one.what in DERIVED) for one in findings]

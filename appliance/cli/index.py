@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from appliance.archive.files import FileBackend
@@ -18,7 +20,14 @@ def _index() -> None:
 
 
 @app.command()
-def rebuild(user: User, state: State = None, password_file: PasswordFile = None) -> None:
+def rebuild(
+    user: User,
+    state: State = None,
+    password_file: PasswordFile = None,
+    give_up: Annotated[
+        bool, typer.Option("--give-up", help="Miss no longer what vanished from the disk and cannot be restored.")
+    ] = False,
+) -> None:
     """Make the index anew from the notes; the appliance must be running, and goes on running."""
     from appliance.ingest.rebuild import rebuild as rebuild_index  # SQLCipher is loaded when it is needed
 
@@ -32,7 +41,7 @@ def rebuild(user: User, state: State = None, password_file: PasswordFile = None)
                 bar.length = total
                 bar.update(done - bar.pos)
 
-            count = rebuild_index(paths, FileBackend(paths, "rebuild"), agent, progress)
+            count = rebuild_index(paths, FileBackend(paths, "rebuild"), agent, progress, give_up=give_up)
         print(f"indexed {count} images")
     finally:
         agent.logout(token)

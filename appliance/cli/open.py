@@ -9,7 +9,7 @@ import stat
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, BinaryIO, TextIO
 
 import typer
 
@@ -24,6 +24,7 @@ from appliance.sealing.words import from_words
 _PIECE = 1024 * 1024
 _IN_MEMORY = 8 * 1024 * 1024
 _LONGEST_IDENTITY_FILE = 64 * 1024
+IDENTITY_PREFIX = "AGE-SECRET-KEY-1"
 FEWEST_WORDS = 12  # so many are meant as recovery words, and one that is missing is said
 
 
@@ -52,8 +53,8 @@ def open_command(
     Raises :class:`BadInput` for the identity file, :class:`Refused` if the file is sealed to somebody else,
     :class:`Damaged` if it is not exactly an age v1 file, :class:`StorageFull`, :class:`EnvironmentProblem`.
     """
-    source = sys.stdin.buffer if source is None else source
-    sink = sys.stdout.buffer if sink is None else sink
+    source = source or _standard(sys.stdin, "input")
+    sink = sink or _standard(sys.stdout, "output")
     identities = _identities(_identity_text(identity))
     try:
         source = without_armor(source)
@@ -72,6 +73,14 @@ def open_command(
         raise EnvironmentProblem(
             "The sealed file cannot be read, or the output not written.", "Look where input and output go."
         ) from error
+
+
+def _standard(stream: TextIO | None, name: str) -> BinaryIO:
+    if stream is None:
+        raise EnvironmentProblem(
+            f"Standard {name} is closed.", "Write: appliance open --identity FILE < sealed > plain"
+        )
+    return stream.buffer
 
 
 def _verify_then_write(reader: SealedReader, sink: BinaryIO) -> None:
@@ -99,7 +108,16 @@ def _identities(text: str) -> list[Identity]:
     words = [word for word in text.split() if not word.isdecimal()]
     if len(words) >= FEWEST_WORDS and all(word.isalpha() for word in words):
         return [Identity(from_words(" ".join(words)))]
-    return parse_identities(text)
+    try:
+        return parse_identities(text)
+    except BadInput as error:
+        lines = [line for line in text.split("\n") if line.strip() and not line.startswith("#")]
+        if IDENTITY_PREFIX in text and not all(line.startswith(IDENTITY_PREFIX) for line in lines):
+            raise BadInput(
+                "This file holds an age identity and something else.",
+                f"Copy the line that begins with {IDENTITY_PREFIX} into a file of its own.",
+            ) from error
+        raise
 
 
 def _identity_text(path: Path) -> str:

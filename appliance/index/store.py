@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from appliance.dicom.matching import Query
 from appliance.dicom.note import Note
 from appliance.index import migrate, read, search
 from appliance.index.engine import EncryptedFile
 from appliance.index.rows import Applied, Entry, Known, SeriesRow, StudyRow
-from appliance.index.tables import APPLIED, BODY, INSTANCE, SERIES, STUDY, STUDY_TEXT
+from appliance.index.tables import APPLIED, BODY, INSTANCE, LOST, MISSED, SERIES, STUDY, STUDY_TEXT
 from appliance.index.write import Batch
 
 
@@ -71,6 +71,26 @@ class Index:
             with self._file.writing() as connection:
                 Batch(connection, self._opaque).remove(wanted)
 
+    def lose(self, objects: Iterable[str]) -> None:
+        """Remove the instances of objects that vanished from the disk, and remember which studies they were of."""
+        wanted = list(objects)
+        if wanted:
+            with self._file.writing() as connection:
+                gone = read.entries_of(connection, wanted)
+                _miss(connection, {entry.object: entry.study for entry in gone})
+                Batch(connection, self._opaque).remove(wanted)
+
+    def lost(self) -> dict[str, str]:
+        """Return the StudyInstanceUID of every object that vanished and did not come back."""
+        with self._file.reading() as connection:
+            return {row.object: row.study for row in connection.execute(select(LOST))}
+
+    def found(self, objects: Iterable[str]) -> None:
+        """Forget that these objects had vanished: they are back, or deleted by a decision."""
+        with self._file.writing() as connection:
+            for object_id in objects:
+                connection.execute(delete(LOST).where(LOST.c.object == object_id))
+
     def replace(self, gone: Iterable[str], notes: Sequence[Note]) -> None:
         """Remove the instances of the objects ``gone`` and add these notes in one transaction."""
         with self._file.writing() as connection:
@@ -82,11 +102,31 @@ class Index:
         with self._file.reading() as connection:
             read.verify(connection)
 
-    def clear(self) -> None:
-        """Forget every row, in one transaction."""
+    def start_over(self, missed: Applied) -> None:
+        """Forget every row, in one transaction, but not what was lost; ``missed`` marks what the rows had followed.
+
+        An earlier mark stays: what it stands for is missing still.
+        """
         with self._file.writing() as connection:
             for table in (STUDY, STUDY_TEXT, SERIES, INSTANCE, BODY, APPLIED):
                 connection.execute(delete(table))
+            _miss(connection, {}, missed)
+
+    def miss(self, lost: Mapping[str, str], missed: Applied | None) -> None:
+        """Take over from another index what vanished: :meth:`lost` and :meth:`missed` of it."""
+        with self._file.writing() as connection:
+            _miss(connection, lost, missed)
+
+    def missed(self) -> Applied | None:
+        """Return the mark of decisions that the rows had followed and that were gone later."""
+        with self._file.reading() as connection:
+            row = connection.execute(select(MISSED.c.decisions, MISSED.c.digest)).first()
+            return None if row is None else Applied(row.decisions, row.digest)
+
+    def forget_missed(self) -> None:
+        """Forget that mark: the decisions are back."""
+        with self._file.writing() as connection:
+            connection.execute(delete(MISSED))
 
     def mark_applied(self, applied: Applied) -> None:
         """Note durably which decisions the rows follow."""
@@ -198,3 +238,12 @@ class Index:
         """Return a keyed digest, so that URLs show no UID and survive a rebuild with one key."""
         text = "\n".join(parts).encode("utf-8", "replace")
         return hashlib.blake2b(text, key=self._key, digest_size=16).hexdigest()
+
+
+def _miss(connection: Connection, lost: Mapping[str, str], missed: Applied | None = None) -> None:
+    if lost:
+        rows = [{"object": object_id, "study": study} for object_id, study in lost.items()]
+        connection.execute(insert(LOST).prefix_with("OR REPLACE"), rows)
+    if missed is not None:
+        row = {"id": 1, "decisions": missed.count, "digest": missed.digest}
+        connection.execute(insert(MISSED).prefix_with("OR IGNORE"), [row])

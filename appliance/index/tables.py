@@ -121,9 +121,30 @@ class Applied(Row, table=True):
     digest: str
 
 
+class Lost(Row, table=True):
+    """An object that had a row and is gone from the disk though nobody deleted it; what is known of it is its study."""
+
+    __tablename__ = "lost"
+
+    object: str = Field(primary_key=True)
+    study: str
+
+
+class Missed(Row, table=True):
+    """One row at most: the mark of decisions that the rows had followed and that are not on the disk any more."""
+
+    __tablename__ = "missed"
+
+    id: int = Field(primary_key=True)
+    decisions: int
+    digest: str
+
+
 STUDY = Row.metadata.tables["study"]
 STUDY_TEXT = Row.metadata.tables["study_text"]
 SERIES = Row.metadata.tables["series"]
 INSTANCE = Row.metadata.tables["instance"]
 BODY = Row.metadata.tables["body"]
 APPLIED = Row.metadata.tables["applied"]
+LOST = Row.metadata.tables["lost"]
+MISSED = Row.metadata.tables["missed"]

@@ -25,8 +25,8 @@ class Applier:
         """Apply what was decided and the index does not follow yet; return whether there was anything.
 
         The index keeps a mark of what it follows, set last: after a crash all is done again, which changes nothing.
-        An index that followed other decisions is emptied and made anew by catching up. ``restored`` erases what was
-        tombstoned long ago, too, since a backup may have brought it back.
+        An index that followed decisions which are gone is emptied, made anew by catching up, and remembers that they
+        are. ``restored`` erases what was tombstoned long ago, too, since a backup may have brought it back.
         """
         self._book.refresh()
         wanted, present = self._book.applied(), self._index.applied()
@@ -35,8 +35,9 @@ class Applier:
         if present == wanted:
             return False
         if present is not None and not self._book.begins_with(present):
-            log("index.other-decisions", next="made anew")
-            self._index.clear()
+            log("index.decisions-lost", next="appliance check --deep")
+            self.look_for_lost()
+            self._index.start_over(present)
             present = None
         if present is not None or self._index.objects():
             for decision in self._book.taken[present.count if present else 0 :]:
@@ -44,6 +45,20 @@ class Applier:
                     self._apply(decision)
         self._index.mark_applied(wanted)
         return True
+
+    def look_for_lost(self) -> None:
+        """Take out the rows of objects that vanished without a decision, and remember their studies until they return.
+
+        Nothing makes up for them but a backup: a row that was dropped silently would have been their last trace.
+        """
+        there = {*self._archive.inbox(), *self._archive.shelved()}
+        if lost := self._index.objects() - there:
+            log("index.objects-lost", count=len(lost), next="appliance check --deep")
+            self._index.lose(lost)
+        if back := [one for one in self._index.lost() if one in there or one in self._book.decided.tombstoned]:
+            self._index.found(back)
+        if (missed := self._index.missed()) and self._book.begins_with(missed):
+            self._index.forget_missed()
 
     def _erase_tombstoned(self) -> None:
         """Delete in the reverse order of writing: the row, then note, object and renditions.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import closing, suppress
 
 from appliance.archive.files import FileBackend
+from appliance.errors import Damaged
 from appliance.index.store import Index
 from appliance.ingest.index_file import index_key, index_lock
 from appliance.ingest.settle import Settler
@@ -14,11 +16,19 @@ from appliance.keyring.public import current_epoch
 from appliance.paths import StatePaths
 
 
-def rebuild(paths: StatePaths, archive: FileBackend, agent: AgentClient, progress: Callable[[int, int], None]) -> int:
+def rebuild(
+    paths: StatePaths,
+    archive: FileBackend,
+    agent: AgentClient,
+    progress: Callable[[int, int], None],
+    *,
+    give_up: bool = False,
+) -> int:
     """Index every note on the shelves into a new file and replace the index by it; return how many there were.
 
     Somebody must be logged in. Arrivals wait in the inbox meanwhile. ``progress`` gets objects done and in all. The
-    pages notice the new file by its inode and go over to it.
+    pages notice the new file by its inode and go over to it. What the old index knows to have vanished from the disk is
+    missed by the new one, too, unless it is given up.
     """
     token = agent.job()
     key = index_key(paths, agent, token)
@@ -28,6 +38,10 @@ def rebuild(paths: StatePaths, archive: FileBackend, agent: AgentClient, progres
         try:
             index = Index.open(fresh, key)
             count = Settler(archive, agent, token, index, current_epoch(paths)).catch_up(progress)
+            if not give_up:
+                with suppress(Damaged), closing(Index.open(paths.index_db, key)) as old:
+                    Settler(archive, agent, token, old, current_epoch(paths)).catch_up()
+                    index.miss(old.lost(), old.missed())
             index.close()
             for suffix in ("-wal", "-shm"):
                 paths.index_db.with_name(paths.index_db.name + suffix).unlink(missing_ok=True)

@@ -84,12 +84,9 @@ class Settler:
         rebuild when the index is empty. Tombstones come first.
         """
         self._applier.follow(restored=True)
-        shelved = set(self._archive.shelved())
+        self._applier.look_for_lost()
         indexed = self._index.objects()
-        if lost := indexed - shelved - set(self._archive.inbox()):
-            log("index.objects-lost", count=len(lost), next="appliance check")
-            self._index.remove(lost)
-        missing = sorted(i for i in shelved - indexed if not self.book.decided.hidden(i))
+        missing = sorted(i for i in self._archive.shelved() if i not in indexed and not self.book.decided.hidden(i))
         count = 0
         for start in range(0, len(missing), BATCH):
             read, damaged = self.reader.read(missing[start : start + BATCH], "rebuild")

@@ -83,6 +83,9 @@ class DeepCheck:
                 # The row of what was deleted is a leftover; any other is the last trace of an image that was taken.
                 what: What = "row-differs" if object_id in self._book.decided.tombstoned else "image-lost"
                 yield finding(what, f"index.db: {object_id}", _study_of(index, object_id))
+            for object_id, study in sorted(index.lost().items()) if index else ():
+                if object_id not in self._book.decided.tombstoned and not self._is_shelved(object_id):
+                    yield finding("image-lost", f"index.db: {object_id}", study)
             yield from self._lonely_notes(on_shelf | set(waiting))
         finally:
             if index is not None:
@@ -102,9 +105,9 @@ class DeepCheck:
             return None, [finding("index-damaged", self._paths.index_db.name)]
 
     def _has_followed_more(self, index: Index) -> bool:
-        followed = index.applied()
+        followed = (index.applied(), index.missed())
         self._book.refresh()  # Afterwards: decisions are durable before an index follows them.
-        return followed is not None and not self._book.begins_with(followed)
+        return any(mark is not None and not self._book.begins_with(mark) for mark in followed)
 
     def _objects(self, index: Index | None, notes: list[Note], unread: list[str]) -> Iterator[Finding]:
         """Verify objects study by study, so that each batch of keys is one read of one study."""

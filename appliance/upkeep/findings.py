@@ -48,19 +48,17 @@ NEXT: Final[dict[What, str]] = {
     "note-missing": DEEP,
     "note-damaged": DEEP,
     "note-differs": SEND,
-    "decision-missing": "Restore decisions/ from a backup, then run: appliance index rebuild",
+    "decision-missing": "Restore decisions/ from a backup; if there is none: appliance index rebuild --give-up",
     "decision-damaged": "Restore decisions/ from a backup, then run: appliance index rebuild",
     "people-damaged": RESTORE,
     "index-damaged": "Run: appliance check --deep --repair, or: appliance index rebuild",
     "row-missing": "Run: appliance check --deep --repair, or: appliance index rebuild",
     "row-differs": "Run: appliance check --deep --repair, or: appliance index rebuild",
-    "image-lost": SEND,
+    "image-lost": f"{SEND} What is gone for good: appliance index rebuild --give-up",
     "half": "Run: appliance check --repair, which sets it aside in strays/.",
     "stray": "Run: appliance check --repair, which sets it aside in strays/.",
     "rendition-stray": "Run: appliance check --repair, which deletes it: it can be made again.",
 }
-# What only the index still tells of.
-LOST: Final = frozenset({"image-lost", "decision-missing"})
 DERIVED: Final = frozenset({"index-damaged", "row-missing", "row-differs"})
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.box import APPLIANCE, OWNER, Box, running, wait_for
@@ -264,6 +265,92 @@ def test_what_only_the_index_still_tells_of_stays_a_finding_and_is_not_repaired_
             assert findings[0]["study"] in {study_uid(1), study_uid(2)} and not findings[0]["repaired"]
 
 
+def test_what_is_lost_is_told_on_the_list_and_named_by_a_check_after_every_login_until_it_is_back(
+    tmp_path: Path,
+) -> None:
+    with running(tmp_path) as box:
+        with box.login() as client:
+            send([image(1, 1), image(2, 1)], "127.0.0.1", box.dicom_port)
+            box.settled(client, 2)
+            wait_for(lambda: not list((box.state / "inbox").glob("*.age")), 10)
+            assert missing(client) == {"images": 0, "decisions": False}
+        box.lock()
+        gone = OBJECT(box.state)
+        note = next(box.state.rglob(f"notes/*/{gone.name.removesuffix('.age')}.note.age"))
+        kept = [(path, path.read_bytes()) for path in (gone, note)]
+        for path, _ in kept:
+            path.unlink()
+        for _ in range(2):
+            with box.login() as client:
+                wait_for(lambda: missing(client) == {"images": 1, "decisions": False}, 10)
+                assert client.post("/api/studies/search", json={}).json()["total"] == 1
+                code, findings = deep(box, "--repair")
+                assert code == 5 and [one["what"] for one in findings] == ["image-lost"]
+                assert findings[0]["study"] in {study_uid(1), study_uid(2)}
+            box.lock()
+        with box.login() as client:
+            rebuild(box)
+            assert missing(client) == {"images": 1, "decisions": False}
+        for path, raw in kept:
+            path.write_bytes(raw)
+        box.lock()
+        with box.login() as client:
+            wait_for(lambda: client.post("/api/studies/search", json={}).json()["total"] == 2, 10)
+            assert missing(client) == {"images": 0, "decisions": False}
+            assert deep(box) == (0, [])
+
+
+def test_a_decision_that_was_cut_is_told_on_the_list_and_named_by_a_check_after_every_login(tmp_path: Path) -> None:
+    with running(tmp_path) as box:
+        with box.login() as client:
+            send([image(1, 1)], "127.0.0.1", box.dicom_port)
+            box.settled(client, 1)
+            hold(box)
+            wait_for(lambda: deep(box) == (0, []), 10)
+        box.lock()
+        last = max((box.state / "decisions").iterdir())
+        kept = last.read_bytes()
+        last.unlink()
+        for _ in range(2):
+            with box.login() as client:
+                wait_for(lambda: missing(client) == {"images": 0, "decisions": True}, 10)
+                assert client.post("/api/studies/search", json={}).json()["total"] == 1
+                code, findings = deep(box)
+                assert code == 5 and [one["what"] for one in findings] == ["decision-missing"], findings
+            box.lock()
+        last.write_bytes(kept)
+        with box.login() as client:
+            wait_for(lambda: missing(client) == {"images": 0, "decisions": False}, 10)
+            assert deep(box) == (0, [])
+            last.unlink()
+            OBJECT(box.state).unlink()
+            rebuild(box)
+            assert {one["what"] for one in deep(box)[1]} >= {"decision-missing", "object-missing"}
+            NOTE(box.state).unlink()
+            rebuild(box, "--give-up")
+            assert missing(client) == {"images": 0, "decisions": False}
+            assert deep(box) == (0, [])
+
+
+def missing(client: httpx.Client) -> dict[str, Any]:
+    return dict(client.post("/api/studies/search", json={}).json()["missing"])
+
+
+def as_owner(box: Box, *command: str) -> None:
+    done = box.run(
+        *command, "--state", str(box.state), "--user", OWNER, "--password-file", str(box.password_file)
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def hold(box: Box) -> None:
+    as_owner(box, "study", "hold", study_uid(1), "--reason", "inquiry")
+
+
+def rebuild(box: Box, *options: str) -> None:
+    as_owner(box, "index", "rebuild", *options)
+
+
 def test_an_unreadable_file_does_not_end_a_deep_check(tmp_path: Path) -> None:
     with running(tmp_path) as box, box.login() as client:
         send([image(1, 1), image(2, 1)], "127.0.0.1", box.dicom_port)
@@ -278,9 +365,7 @@ def test_a_last_decision_that_is_gone_is_noticed(tmp_path: Path) -> None:
     with running(tmp_path) as box, box.login() as client:
         send([image(1, 1)], "127.0.0.1", box.dicom_port)
         box.settled(client, 1)
-        as_owner = ("--state", str(box.state), "--user", OWNER, "--password-file", str(box.password_file))
-        held = box.run("study", "hold", study_uid(1), "--reason", "inquiry", *as_owner)
-        assert held.returncode == 0, held.stderr
+        hold(box)
         assert deep(box) == (0, [])
         max((box.state / "decisions").iterdir()).unlink()
         code, findings = deep(box)

@@ -18,6 +18,8 @@ def test_an_index_of_before_is_filled_from_the_notes(tmp_path: Path) -> None:
     before = answers(index)
     with index._file.writing() as connection:
         connection.exec_driver_sql("ALTER TABLE study DROP COLUMN sop_classes")
+        for table in ("lost", "missed"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
         connection.exec_driver_sql("UPDATE study SET patient_name = 'decomposed'")
     index.close()

@@ -23,7 +23,7 @@ from tests.ingest.tiny import image, study_uid
 STEPS = {
     Path: ("rename", "unlink", "hardlink_to"),
     os: ("fsync",),
-    Index: ("add", "replace", "remove", "mark_applied", "clear"),
+    Index: ("add", "replace", "remove", "lose", "found", "mark_applied", "start_over", "forget_missed"),
 }
 KILLED = 9
 

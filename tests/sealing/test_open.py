@@ -187,3 +187,24 @@ def test_standard_input_to_standard_output(identity: Path, tmp_path: Path, raw: 
     with path.open("rb") as file:
         redirected = subprocess.run(command, stdin=file, capture_output=True, timeout=60, check=False)
     assert (redirected.returncode, redirected.stdout) == (code, text)
+
+
+@pytest.mark.parametrize(("closed", "name"), [("<&-", "input"), (">&-", "output")])
+def test_a_closed_standard_stream_is_told(identity: Path, tmp_path: Path, closed: str, name: str) -> None:
+    sealed_file = tmp_path / "sealed"
+    sealed_file.write_bytes(sealed())
+    line = f'"$1" -m appliance.cli.main open --identity "$2" <"$3" {closed}'
+    done = subprocess.run(["sh", "-c", line, "sh", sys.executable, identity, sealed_file], stderr=subprocess.PIPE)
+    assert done.returncode == EnvironmentProblem.exit_code
+    assert f"Standard {name} is closed" in done.stderr.decode()
+
+
+def test_a_whole_sheet_is_told_which_line_of_it_is_the_key(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.txt"
+    path.write_text(f"Recovery sheet\n\n{IDENTITY.reveal()}\n")
+    with pytest.raises(BadInput) as told:
+        opened(path, io.BytesIO(sealed()))
+    assert "begins with AGE-SECRET-KEY-1" in told.value.next_step
+    path.write_text(IDENTITY.reveal()[:-1] + "\n")
+    with pytest.raises(BadInput, match="not a key"):
+        opened(path, io.BytesIO(sealed()))

@@ -9,6 +9,7 @@ export type AuditHead = Schemas['AuditHead'];
 export type Opening = Schemas['Opening'];
 export type StudySearch = Schemas['Search'];
 export type Study = Schemas['Study'];
+export type Missing = Schemas['Missing'];
 export type SeriesSummary = Schemas['Series'];
 export type Place = Schemas['Place'];
 export type Device = Schemas['Device'];

@@ -2,7 +2,7 @@
 import { ApiError } from '../../api/http';
 import { status } from '../../api/session';
 import { searchStudies } from '../../api/studies';
-import type { Study } from '../../api/types';
+import type { Missing, Study } from '../../api/types';
 import { fromField } from '../../lib/dicomDate';
 
 const PAGE = 50;
@@ -17,6 +17,8 @@ export class StudyList {
   studies = $state.raw<Study[]>([]);
   total = $state(0);
   waiting = $state(0);
+  /** what the box had received and does not hold any more */
+  missing = $state.raw<Missing>({ images: 0, decisions: false });
   loading = $state(true);
   failed = $state(false);
   /** keys that arrived while the page was open */
@@ -89,6 +91,7 @@ export class StudyList {
       if (controller.signal.aborted) return;
       this.#take(why, found.studies, found.total);
       this.waiting = box.waiting;
+      this.missing = found.missing;
       this.failed = false;
     } catch (error) {
       if (controller.signal.aborted) return;
