@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.box import OWNER, PASSPHRASE, Box, running
+from tests.box import OWNER, PASSPHRASE, Box, running, wait_for
 from tests.browser.chromium import CANVAS, DESKTOP, PHONE, chromium, logged_in
 from tests.browser.reference import picture
+from tests.ingest.tiny import image
 from tests.samples.collection import collection
 from tests.samples.ct import slices
 from tests.samples.modality import send
@@ -204,6 +205,19 @@ def test_a_box_put_back_to_an_earlier_day_is_noticed_by_the_browser(filled: Box,
         expect(page.get_by_role("alert")).to_contain_text("remis à une date antérieure")
         page.get_by_role("button", name="continuer").click()
         page.wait_for_selector("input[type=search]")
+
+
+def test_images_that_vanished_from_the_disk_are_told_above_the_list(own_box: Box, browser: Browser) -> None:
+    with own_box.login() as client:
+        send([image(1, 1), image(2, 1), image(3, 1)], "127.0.0.1", own_box.dicom_port)
+        own_box.settled(client, 3)
+        wait_for(lambda: not list((own_box.state / "inbox").glob("*.age")), 10)
+    own_box.lock()
+    for path in sorted((own_box.state / "objects").rglob("*.age"))[:2]:
+        path.unlink()
+    for locale, words in (("fr-FR", "Il manque 2 images"), ("en-GB", "2 images that the box had received")):
+        with browser.new_context(locale=locale, **PHONE) as context:
+            expect(logged_in(own_box, context).get_by_role("alert")).to_contain_text(words, timeout=10000)
 
 
 def test_nothing_of_a_patient_stays_in_the_browser(
