@@ -16,7 +16,8 @@ from typing import Any
 FIRST = "0" * 64
 LONGEST_LINE = 1024 * 1024
 
-_BEYOND_HASH = re.compile(rb'"hash":"[0-9a-f]{64}..', re.DOTALL)
+# The line's own hash, which stands behind prev, and more: what a line knows of other logs has hashes, too.
+_BEYOND_HASH = re.compile(rb'"prev":"[0-9a-f]{64}","hash":"[0-9a-f]{64}..', re.DOTALL)
 
 
 def render(fields: Mapping[str, Any]) -> bytes:

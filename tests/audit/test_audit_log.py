@@ -70,8 +70,17 @@ def test_a_last_line_that_lacks_only_its_end_of_line_is_whole(paths: StatePaths)
     assert faults(paths) == ["", "", "", ""]
 
 
-def test_every_cut_of_a_line_is_known_as_torn_and_no_change_of_a_whole_one_is() -> None:
-    fields = {"seq": 12, "at": "2026-11-24T12:00:00.000Z", "event": "a:b:c", "name": 'é\n"\\😀', "n": {"x": [1, "y"]}}
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"name": 'é\n"\\😀', "n": {"x": [1, "y"]}},
+        {"heads": {name: {"seq": 3, "hash": "ab" * 32} for name in ("cli", "witness")}},
+        {"name": '"prev":"' + "ab" * 32 + '","hash":"' + "ab" * 32 + '"}'},
+    ],
+    ids=["letters", "hashes of other logs", "what looks like an end"],
+)
+def test_every_cut_of_a_line_is_known_as_torn_and_no_change_of_a_whole_one_is(more: dict[str, object]) -> None:
+    fields: dict[str, object] = {"seq": 12, "at": "2026-11-24T12:00:00.000Z", "event": "a:b:c", **more}
     fields["prev"] = FIRST
     fields["hash"] = line_hash(fields)
     raw = render(fields)
