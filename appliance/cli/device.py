@@ -234,7 +234,7 @@ def _beside(file: Path | None, number: int) -> Path | None:
 def _free(file: Path | None, second: bool) -> None:
     """Raise before anybody is invited: keys that cannot be written down would be lost."""
     for one in (file, _beside(file, 1) if second else None):
-        if one is not None and (one.exists() or not os.access(one.parent, os.W_OK)):
+        if one is not None and (one.exists() or not one.parent.is_dir() or not os.access(one.parent, os.W_OK)):
             raise EnvironmentProblem(f"{one} cannot be written anew.", "Name a new file in a directory of yours.")
 
 

@@ -91,7 +91,7 @@ class Enrolment:
     def tunnel(self) -> Tunnel:
         """Return the box's place in the tunnel; a box without one draws its subnets now."""
         return self._devices.tunnel() or self._devices.ensure_tunnel(
-            lambda: new_tunnel(secrets.token_bytes(RANDOM_BYTES))
+            lambda: new_tunnel(secrets.token_bytes(RANDOM_BYTES), self._devices.senders())
         )
 
     def apply(self) -> Status:
@@ -275,7 +275,11 @@ class Enrolment:
         return equipment(self._devices.senders(), self._netd.status().unknown_senders)
 
     def decide(self, hand: Hand, address: str, confirm: bool, name: str = "", ae_title: str = "") -> None:
-        """Let an address of the practice's network send images, or refuse it."""
+        """Let an address of the practice's network send images, or refuse it.
+
+        Confirmed is what the firewall lets in: if netd cannot be told, what was decided before stays. A refusal stays
+        written down, and holds from netd's next start at the latest.
+        """
         kept, now = require_local(address), stamp(self._clock())
         sender = Sender(
             address=kept, name=tidy(name) if confirm else name.strip()[:64], ae_title=require_ae_title(ae_title),
@@ -288,8 +292,13 @@ class Enrolment:
                 require_room(list(senders), kept)  # type: ignore[call-overload]
             hand.note("confirm" if confirm else "refuse", "", "", kept)
 
-        self._devices.decide(sender, check)
-        self.apply()
+        before = self._devices.decide(sender, check)
+        try:
+            self.apply()
+        except NegatoError:
+            if confirm:
+                self._devices.undo_decision(kept, before)
+            raise
 
     def endpoints(self) -> Tunnel:
         """Return the box's place in the tunnel with the endpoints that new devices would be told."""
@@ -297,9 +306,8 @@ class Enrolment:
 
     def set_endpoints(self, outside: str | None, inside: str | None) -> Tunnel:
         """Write down where devices find the box; ``None`` leaves one as it is, an empty text forgets it."""
-        for text, where in ((outside, "outside"), (inside, "cabinet")):
-            if text:
-                require_endpoint(text, where)
+        outside = require_endpoint(outside, "outside") if outside else outside
+        inside = require_endpoint(inside, "cabinet") if inside else inside
 
         def write(row: Tunnel) -> None:
             row.outside = row.outside if outside is None else outside

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_network
 
 from appliance.enrol.life import is_let_in
 from appliance.enrol.senders import is_in_tunnel
@@ -12,9 +12,12 @@ from appliance.network.subnets import pick_subnets
 from appliance.people.models import Device, Sender, Tunnel
 
 
-def new_tunnel(random_bytes: bytes) -> Tunnel:
-    """Return a box's place in a tunnel that is drawn from 64 random bytes: the first address of each subnet."""
-    ipv4, ipv6 = pick_subnets(random_bytes)
+def new_tunnel(random_bytes: bytes, senders: Iterable[Sender] = ()) -> Tunnel:
+    """Return a box's place in a tunnel that is drawn from 64 random bytes: the first address of each subnet.
+
+    The subnets hold no equipment that was decided on.
+    """
+    ipv4, ipv6 = pick_subnets(random_bytes, [ip_network(sender.address) for sender in senders])
     return Tunnel(id=1, ipv4=f"{ipv4[1]}/{ipv4.prefixlen}", ipv6=f"{ipv6[1]}/{ipv6.prefixlen}")
 
 

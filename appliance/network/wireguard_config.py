@@ -13,9 +13,8 @@ from appliance.network.wireguard_key import require_key
 
 # For a device that makes its own key: it puts the key in this place, where nobody else sees it.
 OWN_KEY = "OWN-PRIVATE-KEY"
-_HOST = re.compile(
-    r"(?=.{1,253}:)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?:\d{1,5}"
-)
+_HOST = re.compile(r"(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")  # as a last label it is an address in another way of writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +38,34 @@ class ClientTunnel:
 
 
 def require_endpoint(text: str, where: str) -> str:
-    """Return ``text`` if it is ADDRESS:PORT, [ADDRESS]:PORT or NAME:PORT; :class:`BadInput` that names ``where``."""
+    """Return ADDRESS:PORT, [ADDRESS]:PORT or NAME:PORT as it is written; :class:`BadInput` that names ``where``.
+
+    A name comes back in small letters and without the dot at its end. An address is one machine's, which others can
+    reach: neither nobody's, this machine's own, everybody's, nor one that is good for one cable alone.
+    """
     host, _, port = text.rpartition(":")
     try:
-        if host.startswith("[") and host.endswith("]") and "%" not in host:
-            IPv6Address(host[1:-1])
-        elif host.replace(".", "").isdecimal():
-            IPv4Address(host)
-        elif not _HOST.fullmatch(text):
-            raise ValueError
         if not (port.isascii() and port.isdecimal() and 0 < int(port) <= 65535):
             raise ValueError
+        if host.startswith("[") and host.endswith("]") and "%" not in host:
+            _require_unicast(IPv6Address(host[1:-1]))
+            return text
+        if host.replace(".", "").isdecimal():
+            _require_unicast(IPv4Address(host))
+            return text
+        name = host.lower().removesuffix(".")
+        if not _HOST.fullmatch(name) or _NUMBER.fullmatch(name.rpartition(".")[2]):
+            raise ValueError
     except ValueError:
-        raise BadInput(f"{where} is not HOST:PORT.", "For example: cabinet.example.org:51820.") from None
-    return text
+        example = "For example: cabinet.example.org:51820."
+        raise BadInput(f"{where} is not HOST:PORT under which other machines find the box.", example) from None
+    return f"{name}:{port}"
+
+
+def _require_unicast(address: IPv4Address | IPv6Address) -> None:
+    kinds = (address.is_unspecified, address.is_loopback, address.is_multicast, address.is_reserved)
+    if any(kinds) or address.is_link_local or (isinstance(address, IPv4Address) and int(address) < 1 << 24):
+        raise ValueError
 
 
 def server_config(network: DesiredNetwork, private_key: str, endpoints: Mapping[str, str] | None = None) -> str:

@@ -81,11 +81,22 @@ class Devices:
         with self._file.reading() as session:
             return list(session.exec(select(Sender).order_by(Sender.address)))
 
-    def decide(self, sender: Sender, check: Callable[[Sequence[Sender]], None]) -> None:
-        """Write down what was decided of a sender, in place of what was there; ``check`` sees all and may raise."""
+    def decide(self, sender: Sender, check: Callable[[Sequence[Sender]], None]) -> Sender | None:
+        """Write down what was decided of a sender and return what was there; ``check`` sees all and may raise."""
         with self._file.writing() as session:
-            check(session.exec(select(Sender)).all())
+            all_senders = session.exec(select(Sender)).all()
+            check(all_senders)
+            before = next((Sender(**one.model_dump()) for one in all_senders if one.address == sender.address), None)
             session.merge(sender)
+            return before
+
+    def undo_decision(self, address: str, before: Sender | None) -> None:
+        """Put back what was decided of an address before: nothing, or another decision."""
+        with self._file.writing() as session:
+            if before is not None:
+                session.merge(before)
+            elif (row := session.get(Sender, address)) is not None:
+                session.delete(row)
 
 
 def _missing() -> Device:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import unicodedata
 from datetime import datetime
@@ -15,6 +16,10 @@ from appliance.people.file import SystemFile
 from appliance.people.models import Person
 from appliance.people.roles import reads
 
+# Printable to Unicode and blank on every screen: fillers of Hangul, the empty Braille pattern, joiners and selectors.
+UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U0001d159\U000e0100-\U000e01ef]"
+)
 LONGEST_NAME = 64
 
 
@@ -107,10 +112,15 @@ def new_id() -> str:
 
 
 def tidy(name: str) -> str:
-    """Return a name as it is kept: NFC, single spaces; :class:`BadInput` when empty, long or unprintable."""
+    """Return a name as it is kept: NFC, single spaces; :class:`BadInput` when empty, long or with letters unseen.
+
+    Letters that show as nothing would make two names look alike.
+    """
     kept = " ".join(unicodedata.normalize("NFC", name).split())
-    if not kept or len(kept) > LONGEST_NAME or not kept.isprintable():
-        raise BadInput(f"A name needs 1 to {LONGEST_NAME} printable characters.")
+    if not kept or len(kept) > LONGEST_NAME or not kept.isprintable() or UNSEEN.search(kept):
+        raise BadInput(f"A name needs 1 to {LONGEST_NAME} characters that can be seen.")
+    if all(unicodedata.category(letter).startswith("M") for letter in kept):
+        raise BadInput("A name needs a letter, not only accents.")
     return kept
 
 

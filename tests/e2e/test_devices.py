@@ -405,6 +405,84 @@ def test_equipment_is_confirmed_and_refused(box: TunnelledBox, desk: httpx.Clien
         assert desk.post("/api/equipment", json=body | {"address": address}).status_code == 400
 
 
+@pytest.mark.parametrize("by", ["page", "command"])
+def test_equipment_that_the_firewall_could_not_be_told_of_is_not_said_to_be_let_in(
+    box: TunnelledBox, desk: httpx.Client, by: str
+) -> None:
+    def decide(decision: str) -> bool:
+        if by == "page":
+            body = {"address": "192.168.1.77", "decision": decision, "name": "Capteur"}
+            return desk.post("/api/equipment", json=body).status_code == 204
+        named = ("--name", "Capteur") if decision == "confirm" else ()
+        return box.run("equipment", decision, "192.168.1.77", *named, "--state", str(box.state)).returncode == 0
+
+    def state() -> str | None:
+        row = next((one for one in desk.get("/api/equipment").json() if one["address"] == "192.168.1.77"), None)
+        return row and str(row["state"])
+
+    socket = box.state / "run/netd.sock"
+    away = socket.with_name("away.sock")
+    before = state()
+    socket.rename(away)
+    try:
+        assert not decide("confirm")
+    finally:
+        away.rename(socket)
+    assert state() == before
+    assert decide("confirm") and state() == "confirmed"
+    socket.rename(away)
+    try:
+        assert not decide("refuse")
+    finally:
+        away.rename(socket)
+    assert state() == "refused", "who was refused is not let in again because of a fault"
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [("Cabinet.Example.ORG.:51820", "cabinet.example.org:51820"), ("203.0.113.9:51820", "203.0.113.9:51820")],
+)
+def test_where_the_box_is_found_is_an_address_of_one_machine_or_a_name(
+    box: TunnelledBox, written: str, kept: str
+) -> None:
+    before = box.command("device", "endpoint")
+    for wrong in ("0.0.0.0:1", "127.0.0.1:51820", "[::1]:51820", "224.0.0.1:1", "0x7f.0.0.1:1", "[::ffff:1.2.3.4]:1"):
+        done = box.run("device", "endpoint", "--outside", wrong, "--state", str(box.state))
+        assert done.returncode == 2 and b"For example" in done.stderr, done.stderr
+    assert box.command("device", "endpoint") == before
+    try:
+        assert f"outside: {kept}" in box.command("device", "endpoint", "--outside", written)
+    finally:
+        box.command("device", "endpoint", "--outside", "box.example.org:51820")
+
+
+@pytest.mark.parametrize(
+    "name", ["\u3164", "\u2800\u2800", "\u115f", "\uffa0", "\u0301", "Dr\u3164Essai", "a\ufe0f", "\u200b"]
+)
+def test_a_name_that_shows_as_nothing_or_as_another_is_refused(
+    box: TunnelledBox, desk: httpx.Client, name: str
+) -> None:
+    before = set(box.devices())
+    device = box.run("device", "add", "--person", OWNER, "--name", name, "--no-wait", "--state", str(box.state))
+    assert device.returncode == 2 and b"A name needs" in device.stderr, device.stderr
+    some = let_in(box, OWNER, "Sans nom")[0]
+    assert desk.post(f"/api/devices/{some}/act", json={"act": "rename", "name": name}).status_code == 400
+    assert desk.post(f"/api/devices/{some}/act", json={"act": "revoke"}).status_code == 204
+    assert set(box.devices()) == before
+
+
+@pytest.mark.parametrize("command", ["add", "recovery"])
+def test_a_file_that_cannot_be_written_lets_no_device_in(box: TunnelledBox, command: str) -> None:
+    before = set(box.devices())
+    options = ("--person", OWNER, "--name", "Nowhere", "--no-wait") if command == "add" else ()
+    suffix = ".conf" if command == "add" else ".txt"
+    for place in ("/dev/null", "/nowhere", str(box.password_file)):
+        out = f"{place}/x{suffix}"
+        done = box.run("device", command, *options, "--out", out, "--state", str(box.state))
+        assert done.returncode == 6 and b"cannot be written" in done.stderr, done.stderr
+    assert set(box.devices()) == before
+
+
 # --- a password and a device ---------------------------------------------------------------------------------------
 
 

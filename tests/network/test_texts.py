@@ -18,7 +18,7 @@ from appliance.errors import BadInput
 from appliance.network.mobileconfig import ProfileTunnel, profile
 from appliance.network.qr import qr_png, qr_svg, qr_text
 from appliance.network.ruleset import ruleset
-from appliance.network.wireguard_config import ClientTunnel, client_config, server_config
+from appliance.network.wireguard_config import ClientTunnel, client_config, require_endpoint, server_config
 from tests.network.networks import EMPTY, NETWORK, key, peer
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -99,6 +99,10 @@ def test_an_apple_profile_carries_the_tunnel_and_stays_off_in_the_practices_wifi
 NO_ENDPOINTS = [
     "", "praxis.example", "a b:1", "x\nPostUp = reboot:1", "praxis.example:51820\n", "-x:1", "::1:1", "a.b:0",
     "a.b:65536", "a" * 300 + ":1", "[fe80::1%eth0]:1", "1.2.3:1", "٣.example:1", "a.b:٣",
+    # Nobody's, one's own, everybody's, one cable's, and other ways to write them.
+    "0.0.0.0:1", "0.1.2.3:1", "127.0.0.1:1", "127.9.9.9:1", "169.254.1.1:1", "224.0.0.1:1", "255.255.255.255:1",
+    "240.0.0.1:1", "[::]:1", "[::1]:1", "[ff02::1]:1", "[fe80::1]:1", "[::ffff:203.0.113.7]:1", "[::127.0.0.1]:1",
+    "0x7f.0.0.1:1", "127.0.0.0x1:1", "0x7f000001:1", "2130706433:1", "127.1:1", "praxis.1:1", "praxis..:1", ".:1",
 ]  # fmt: skip
 
 
@@ -106,3 +110,18 @@ NO_ENDPOINTS = [
 def test_an_endpoint_that_is_none_comes_into_no_text(endpoint: str) -> None:
     with pytest.raises(BadInput):
         tunnel(endpoint)
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("Cabinet.Example.ORG:51820", "cabinet.example.org:51820"),
+        ("cabinet.example.org.:51820", "cabinet.example.org:51820"),
+        ("203.0.113.7:51820", "203.0.113.7:51820"),
+        ("192.168.1.10:51820", "192.168.1.10:51820"),
+        ("[2001:db8::7]:51820", "[2001:db8::7]:51820"),
+        ("[fd00::7]:51820", "[fd00::7]:51820"),
+    ],
+)
+def test_a_name_is_kept_in_the_one_way_it_is_written(written: str, kept: str) -> None:
+    assert require_endpoint(written, "outside") == kept
