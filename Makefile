@@ -69,6 +69,20 @@ lab: dev ## the tunnel in a small internet of network namespaces, as root: scans
 	@.ci/install packages $(PEERS)
 	$(BIN)/python -m pytest -n 4 --dist loadfile tests/lab tests/netd tests/e2e/test_names.py
 
+IMAGE_TOOLS := ansible dosfstools e2fsprogs fdisk git minisign mmdebstrap mtools zstd
+ARCH ?= amd64
+IMAGE_DIR ?= image
+
+.PHONY: image
+image: install ## the flashable image of the committed code, as root: ARCH=amd64, into IMAGE_DIR
+	@.ci/install packages $(IMAGE_TOOLS)
+	ansible/image/build $(ARCH) $(IMAGE_DIR)
+
+.PHONY: test-vm
+test-vm: dev ## the image of IMAGE_DIR in QEMU: boot, archive, a picture received and viewed, its name nowhere on the disk
+	@.ci/install packages dcmtk ovmf qemu-system-x86 qemu-utils zstd
+	NEGATO_TEST_IMAGE="$$(ls $(IMAGE_DIR)/negatoscope-*-amd64.img.zst)" $(BIN)/python -m pytest -s tests/vm
+
 .PHONY: screenshots
 screenshots: dev ## the pictures of README and docs, by the browser tests
 	SCREENSHOTS=docs/pictures $(BIN)/python -m pytest tests/browser -k pictures

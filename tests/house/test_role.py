@@ -24,9 +24,10 @@ def run(tmp_path: Path, *command: str) -> subprocess.CompletedProcess[str]:
         ("yamllint", "--strict", "ansible", ".yamllint", ".ansible-lint"),
         ("ansible-playbook", "-i", "localhost,", "--syntax-check", "ansible/playbook.yml"),
         ("ansible-playbook", "-i", "localhost,", "--syntax-check", "ansible/relay.yml"),
-        ("ansible-lint", "--offline", "--nocolor", "ansible/playbook.yml", "ansible/relay.yml"),
+        ("ansible-playbook", "-i", "localhost,", "--syntax-check", "ansible/image.yml"),
+        ("ansible-lint", "--offline", "--nocolor", "ansible/playbook.yml", "ansible/relay.yml", "ansible/image.yml"),
     ],
-    ids=["yamllint", "syntax", "syntax of the relay", "ansible-lint"],
+    ids=["yamllint", "syntax", "syntax of the relay", "syntax of the image", "ansible-lint"],
 )
 def test_the_role_is_clean(tmp_path: Path, command: tuple[str, ...]) -> None:
     done = run(tmp_path, *command)
