@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import Engine, event, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,7 +23,9 @@ class SystemFile:
     """One system.db. The file is not touched before the first question; safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
-        self._engine = create_engine(f"sqlite:///{path}", hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+        self._path = path
+        self._may_create = False
+        self._engine = create_engine(f"sqlite:///{path}", hide_parameters=True, creator=self._connect)
         self._migrated = False
 
         @event.listens_for(self._engine, "connect")
@@ -31,11 +35,13 @@ class SystemFile:
             connection.execute("PRAGMA synchronous=EXTRA")  # type: ignore[attr-defined]
 
     def create(self) -> None:
-        """Make the tables of a new appliance."""
+        """Make the file with the tables of a new appliance."""
+        self._may_create = True
         SystemTable.metadata.create_all(self._engine)
         with Session(self._engine) as session:
             write_digest(session)
             session.commit()
+        self._may_create = False
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -63,6 +69,16 @@ class SystemFile:
     def close(self) -> None:
         """Release the file."""
         self._engine.dispose()
+
+    def _connect(self) -> sqlite3.Connection:
+        """Open the file that is there: a question makes none, and root may ask in a folder where others write.
+
+        The kernel keeps even root from opening another's file there with the wish to create it (proc_sys_fs(5),
+        protected_regular).
+        """
+        mode = "rwc" if self._may_create else "rw"
+        name = f"file:{quote(str(self._path))}?mode={mode}"
+        return sqlite3.connect(name, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
 
     def _at_hand(self) -> Engine:
         if not self._migrated:

@@ -18,6 +18,7 @@ OTHERWISE = (
     "Type=", "ExecStart", "Restart", "Requires=", "Wants=", "After=", "PartOf=", "Condition", "Runtime", "Sockets=",
     "Standard",
 )  # fmt: skip
+APPLIANCE = "/opt/negatoscope/.venv/bin/appliance"
 PICTURE = Path("/root/picture.dcm")
 
 
@@ -106,6 +107,8 @@ def main() -> None:
         time.sleep(0.2)
     found = {"units": states(), "failed": said("systemctl", "--failed", "--plain", "--no-legend"), "users": users()}
     found |= {"stored": stored(), "viewed": viewed(), "ports": ports()}
+    found["check"] = said(APPLIANCE, "check", "--json")
+    found["record"] = said(APPLIANCE, "audit", "verify", "--json")
     found["tunnel"] = said("wg", "show", "negato0", "listen-port").strip()
     found["firewall"] = "negatoscope" in said("nft", "list", "tables")
     found["machine"] = {

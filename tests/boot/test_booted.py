@@ -60,6 +60,11 @@ def test_an_image_is_received_and_viewed(booted: dict[str, Any]) -> None:
     assert "CompressedSamples" not in booted["journal"] and "unexpected" not in booted["journal"]
 
 
+def test_a_check_by_root_finds_nothing_wrong(booted: dict[str, Any]) -> None:
+    assert json.loads(booted["check"]) == {"clean": True, "findings": []}
+    assert json.loads(booted["record"])["whole"] is True
+
+
 def test_the_machine_keeps_itself_safe(booted: dict[str, Any]) -> None:
     machine = booted["machine"]
     assert (machine["swap"], machine["ssh"], machine["watchdog"]) == ("", "masked", "30s")
