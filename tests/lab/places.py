@@ -2,7 +2,7 @@
 
 Addresses: the practice's router is 203.0.120.2 outside and 192.168.77.1 inside, the box 192.168.77.2 and
 2001:db8:77::2; the phone is 100.64.7.2 behind 203.0.121.2. The router has no loop-back: its public address leads
-nowhere from inside. Its IPv6 firewall is off, as some come.
+nowhere from inside, and it answers nobody outside itself. Its IPv6 firewall is off, as some come.
 """
 
 from __future__ import annotations
@@ -109,6 +109,9 @@ def _practice(made: Places) -> None:
 table ip nat {
     chain forward { type nat hook prerouting priority -100; }
     chain out { type nat hook postrouting priority 100; oifname "wan0" masquerade; }
+}
+table ip own {
+    chain input { type filter hook input priority 0; iifname "wan0" ct state new drop; }
 }
 """
     made.router.run("nft", "-f", "-", stdin=rules.encode())
