@@ -78,7 +78,8 @@ class LabBox(Box):
         try:
             yield
         finally:
-            os.kill(held, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(held, signal.SIGCONT)
 
     def renew(self, process: str) -> None:
         """Kill one of the appliance's processes, and wait until the supervisor has started it anew."""
@@ -160,6 +161,12 @@ class WireGuardApp:
         file.chmod(0o600)
         self._space.run("wg-quick", "up", file)
         self._on = file
+
+    def again(self) -> None:
+        """Switch the tunnel off and on."""
+        assert self._on is not None
+        file = self._on
+        self.on(file.read_text(), file.stem)
 
     def network_changed(self) -> None:
         """Open the tunnel's socket anew, as the apps for telephones do when they are told of another network.

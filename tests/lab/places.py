@@ -52,6 +52,13 @@ class Places:
         self.phone.run("ip", "link", "set", "wifi0", "up")
         self.phone.run("ip", "route", "replace", "default", "via", "192.168.77.1")
 
+    def wait_to_be_called(self, waits: bool) -> None:
+        """Have the carrier lose every call that the phone begins (WireGuard's first message), or let them through."""
+        rules = "flush chain ip nat calls\n"
+        if waits:
+            rules += "add rule ip nat calls iifname cell0 udp length 156 @th,64,8 1 drop\n"
+        self.carrier.run("nft", "-f", "-", stdin=rules.encode())
+
     def rebind(self) -> None:
         """Have the carrier forget every connection, so that the phone's next packet comes from another port."""
         ports = "udp sport 1-65535 masquerade to :40000-50000 random"
@@ -124,6 +131,7 @@ def _carrier(made: Places) -> None:
     _routes(made.carrier)
     rules = """
 table ip nat {
+    chain calls { type filter hook forward priority -1; }
     chain out { type nat hook postrouting priority 100; oifname "air0" masquerade; }
 }
 table inet filter {
