@@ -20,7 +20,13 @@ import httpx
 from playwright.sync_api import Browser, sync_playwright
 from pydicom.data import get_testdata_file
 
+from appliance import sockets
+from appliance.network import netd_wire
+from appliance.network.line import LONGEST
+from appliance.network.netd_wire import Request, Status
+from appliance.paths import RunPaths
 from tests.box import Box, wait_for
+from tests.broken import breakable, broken, broken_command, whole_again
 from tests.browser.chromium import OPTIONS, PROGRAM
 from tests.inside import Inside
 from tests.lab.places import BOX4, ROUTER4, WIREGUARD
@@ -41,6 +47,7 @@ class LabBox(Box):
         self.listen, self.http_port, self.dicom_port = "[::]", 80, 11112
         self.dicom_listen = "[::]"
         self.url = "http://127.0.0.1"
+        self.environment |= breakable(root)
 
     def client(self) -> httpx.Client:
         """Return an HTTP client at the box itself."""
@@ -71,12 +78,44 @@ class LabBox(Box):
         try:
             yield
         finally:
-            os.kill(held, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(held, signal.SIGCONT)
+
+    def renew(self, process: str) -> None:
+        """Kill one of the appliance's processes, and wait until the supervisor has started it anew."""
+        killed = self.children()[process]
+        os.kill(killed, signal.SIGKILL)
+        wait_for(lambda: self.children().get(process, killed) != killed, 10)
+
+    @contextmanager
+    def broken(self, process: str, code: str) -> Iterator[None]:
+        """Have one of the appliance's processes run ``code`` before anything else for as long as the context lasts."""
+        broken(process, code, self.root)
+        try:
+            self.renew(process)
+            yield
+        finally:
+            whole_again(self.root)
+            self.renew(process)
+
+    @contextmanager
+    def broken_command(self, name: str, code: str) -> Iterator[None]:
+        """Have the commands ``appliance NAME ...`` run ``code`` first for as long as the context lasts."""
+        broken_command(name, code, self.root)
+        try:
+            yield
+        finally:
+            whole_again(self.root)
 
     def address(self) -> str:
         """Return the box's IPv4 address in the tunnel."""
         (found,) = json.loads(self.space.run("ip", "-json", "-4", "address", "show", "negato0"))
         return str(found["addr_info"][0]["local"])
+
+    def tunnel(self) -> Status:
+        """Return what netd says of tunnel and firewall."""
+        question = netd_wire.encode_request(Request("status"))
+        return netd_wire.decode_status(sockets.ask(RunPaths(self.state / "run").netd, question, LONGEST, 20, "netd"))
 
     def devices(self) -> dict[str, dict[str, Any]]:
         """Return the devices by name."""
@@ -123,6 +162,12 @@ class WireGuardApp:
         self._space.run("wg-quick", "up", file)
         self._on = file
 
+    def again(self) -> None:
+        """Switch the tunnel off and on."""
+        assert self._on is not None
+        file = self._on
+        self.on(file.read_text(), file.stem)
+
     def network_changed(self) -> None:
         """Open the tunnel's socket anew, as the apps for telephones do when they are told of another network.
 
@@ -168,13 +213,18 @@ def chromium_in(space: Namespace, folder: Path) -> Iterator[Browser]:
 
 
 def open_tcp(space: Namespace, address: str, ports: str = f"1-{PORTS}") -> dict[int, str]:
-    """Return every TCP port that nmap gets any answer from, with the answer: open, or closed (a reset)."""
+    """Return every TCP port that nmap gets any answer from, with the answer: open, or closed (a reset).
+
+    nmap counts a state that many ports have instead of naming them: such ports are found under minus their number.
+    """
     family = ["-6"] if ":" in address else []
     report = space.run(
         "nmap", *family, "-sS", "-Pn", "-n", "-p", ports, "--min-rate", "40000", "--max-retries", "0", "-T5",
         "-oG", "-", address, timeout=120,
     )  # fmt: skip
-    return {int(port): state for port, state in re.findall(r"(\d+)/(open|closed|unfiltered)/tcp", report)}
+    counted = re.findall(r"Ignored State: (closed|unfiltered) \((\d+)\)", report)
+    named = re.findall(r"(\d+)/(open|closed|unfiltered)/tcp", report)
+    return {-int(number): state for state, number in counted} | {int(port): state for port, state in named}
 
 
 def answers_junk(space: Namespace, address: str, port: int) -> str:
@@ -185,10 +235,10 @@ family = socket.AF_INET6 if ":" in {address!r} else socket.AF_INET
 thrower = socket.socket(family, socket.SOCK_DGRAM)
 thrower.settimeout(0.5)
 thrower.connect(({address!r}, {port}))
-for size in (0, 1, 32, 64, 92, 148, 1200):
-    for first in (b"", b"\\1\\0\\0\\0", b"\\2\\0\\0\\0", b"\\3\\0\\0\\0", b"\\4\\0\\0\\0"):
-        thrower.send((first + os.urandom(size))[:size])
 try:
+    for size in (0, 1, 32, 64, 92, 148, 1200):
+        for first in (b"", b"\\1\\0\\0\\0", b"\\2\\0\\0\\0", b"\\3\\0\\0\\0", b"\\4\\0\\0\\0"):
+            thrower.send((first + os.urandom(size))[:size])
     print("answered", thrower.recv(10))
 except TimeoutError:
     pass

@@ -2,7 +2,7 @@
 
 Addresses: the practice's router is 203.0.120.2 outside and 192.168.77.1 inside, the box 192.168.77.2 and
 2001:db8:77::2; the phone is 100.64.7.2 behind 203.0.121.2. The router has no loop-back: its public address leads
-nowhere from inside. Its IPv6 firewall is off, as some come.
+nowhere from inside, and it answers nobody outside itself. Its IPv6 firewall is off, as some come.
 """
 
 from __future__ import annotations
@@ -51,6 +51,13 @@ class Places:
         self.phone.run("ip", "link", "set", "cell0", "down")
         self.phone.run("ip", "link", "set", "wifi0", "up")
         self.phone.run("ip", "route", "replace", "default", "via", "192.168.77.1")
+
+    def wait_to_be_called(self, waits: bool) -> None:
+        """Have the carrier lose every call that the phone begins (WireGuard's first message), or let them through."""
+        rules = "flush chain ip nat calls\n"
+        if waits:
+            rules += "add rule ip nat calls iifname cell0 udp length 156 @th,64,8 1 drop\n"
+        self.carrier.run("nft", "-f", "-", stdin=rules.encode())
 
     def rebind(self) -> None:
         """Have the carrier forget every connection, so that the phone's next packet comes from another port."""
@@ -110,6 +117,9 @@ table ip nat {
     chain forward { type nat hook prerouting priority -100; }
     chain out { type nat hook postrouting priority 100; oifname "wan0" masquerade; }
 }
+table ip own {
+    chain input { type filter hook input priority 0; iifname "wan0" ct state new drop; }
+}
 """
     made.router.run("nft", "-f", "-", stdin=rules.encode())
     made.forward(FORWARDED)
@@ -121,6 +131,7 @@ def _carrier(made: Places) -> None:
     _routes(made.carrier)
     rules = """
 table ip nat {
+    chain calls { type filter hook forward priority -1; }
     chain out { type nat hook postrouting priority 100; oifname "air0" masquerade; }
 }
 table inet filter {

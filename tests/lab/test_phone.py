@@ -1,4 +1,7 @@
-"""A doctor's phone on 4G: from the invitation to the list of studies, and out again, the new phone after it."""
+"""A doctor's phone on 4G: from the invitation to the list of studies, and out again, the new phone after it.
+
+Each check is made again where something was broken on purpose, and fails.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,23 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Error as PlaywrightError
 
+from appliance.errors import NotLoggedIn, Refused
+from appliance.keyring.client import AgentClient
+from appliance.paths import RunPaths
 from tests.box import OWNER, PASSPHRASE, wait_for
 from tests.browser.chromium import PHONE
+from tests.inside import Inside
 from tests.lab.conftest import Practice
 from tests.lab.machines import Download, Wire, chromium_in, store
-from tests.lab.places import BOX4, SENSOR4
+from tests.lab.places import SENSOR4
 from tests.netd.box import probe
 
 
@@ -43,22 +52,45 @@ def let_in(practice: Practice, page: Page) -> None:
     log_in(page)
 
 
+def require_list(practice: Practice, browser: Browser, name: str, patience: float = 20) -> None:
+    """Fail unless what a camera reads after ``device add`` leads a browser on the phone to the list of studies."""
+    told, outside, _ = practice.box.invite(OWNER, name, practice.folder)
+    practice.app.on(outside)
+    with browser.new_context(locale="fr-FR", **PHONE) as context:
+        page = context.new_page()
+        try:
+            page.goto(told["url"], timeout=patience * 1000)
+        except PlaywrightError as error:
+            raise AssertionError(f"the first page is not reached: {error.message}") from error
+        let_in(practice, page)
+        expect(page.get_by_role("link", name="CompressedSamples CT1")).to_be_visible(timeout=patience * 1000)
+        if folder := os.environ.get("SCREENSHOTS"):
+            page.screenshot(path=Path(folder) / "phone-in-the-tunnel.png")
+    wait_for(lambda: practice.box.devices()[name]["state"] == "active", 5)
+
+
+# What the code carries wrongly, made wrong where ``device add`` makes it.
+WRONG = {
+    "another key of the box": "text.replace(tunnel.server_public_key, tunnel.preshared_key)",
+    "another key of the phone": "text.replace(tunnel.private_key, tunnel.preshared_key)",
+    "another port of the box": "text.replace(':51820', ':51821')",
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_code_with_something_else_leads_to_no_list(practice: Practice, browser: Browser, what: str) -> None:
+    code = "from appliance.enrol import handed\nright = handed.client_config\ndef wrong(tunnel):\n"
+    code += f"    text = right(tunnel)\n    return {WRONG[what]}\nhanded.client_config = wrong"
+    with practice.box.broken_command("device", code), pytest.raises(AssertionError, match=r"not reached: .*Timeout"):
+        require_list(practice, browser, what, patience=3)
+
+
 def test_from_device_add_to_the_list_of_studies_on_the_phone(practice: Practice, browser: Browser) -> None:
     practice.box.command("equipment", "confirm", SENSOR4, "--name", "Scanner")
     assert store(practice.places.sensor).returncode == 0
     began = time.monotonic()
-    told, outside, inside = practice.box.invite(OWNER, "Téléphone", practice.folder)
-    assert "Endpoint = 203.0.120.2:51820" in outside and f"Endpoint = {BOX4}:51820" in inside
-    practice.app.on(outside)
-    assert told["url"] == f"http://{practice.box.address()}/"
-    with browser.new_context(locale="fr-FR", **PHONE) as context:
-        page = context.new_page()
-        let_in(practice, page)
-        expect(page.get_by_role("link", name="CompressedSamples CT1")).to_be_visible(timeout=20_000)
-        if folder := os.environ.get("SCREENSHOTS"):
-            page.screenshot(path=Path(folder) / "phone-in-the-tunnel.png")
-        print(f"{time.monotonic() - began:.1f} s from device add to the list of studies")
-    wait_for(lambda: practice.box.devices()["Téléphone"]["state"] == "active", 5)
+    require_list(practice, browser, "Téléphone")
+    print(f"{time.monotonic() - began:.1f} s from device add to the list of studies")
 
 
 def test_another_phone_with_the_same_code_is_refused_and_alarms(practice: Practice, browser: Browser) -> None:
@@ -110,14 +142,18 @@ def require_not_in(seen: bytes, private: bytes) -> None:
 
 
 def test_devices_come_and_go_while_the_phone_downloads(practice: Practice) -> None:
-    download = Download(practice.places.phone, practice.box.address())
-    download.more()
-    for number in range(4):
-        practice.box.invite(OWNER, f"Autre {number}", practice.folder)
-        download.more(1)
-    for number in range(4):
-        practice.box.command("device", "revoke", f"Autre {number}")
-        download.more(1)
+    with practice.box.login() as owner:
+        download = Download(practice.places.phone, practice.box.address())
+        download.more()
+        others = []
+        for number in range(4):
+            answer = owner.post("/api/devices", json={"name": f"Autre {number}", "kind": "phone"})
+            assert answer.status_code == 201
+            others.append(answer.json()["device"]["id"])
+            download.more(1)
+        for other in others:
+            assert owner.post(f"/api/devices/{other}/act", json={"act": "revoke"}).status_code == 204
+            download.more(1)
     print(f"{len(download.times)} answers, the longest pause {require_untouched(download):.2f} s")
     # The same check of a tunnel that is taken down and up for a change, as some tools do it.
     download = Download(practice.places.phone, practice.box.address())
@@ -150,38 +186,87 @@ def session(practice: Practice) -> Iterator[httpx.Client]:
         yield client
 
 
-def require_out(practice: Practice, session: httpx.Client, act: Callable[[], object]) -> float:
-    """Fail unless ``act`` lets the phone out within a second: no packet answered, no session; return how long it took.
-
-    The session is asked for from the box itself, where the tunnel's end would not hide that it lives on.
-    """
+def require_out(practice: Practice, phone: str, session: httpx.Client, act: Callable[[], object]) -> float:
+    """Fail unless ``act`` lets the phone out within a second: no packet answered, 401 for its open page, no session;
+    return how long it took. ``phone`` is its address in the tunnel."""
     download = Download(practice.places.phone, practice.box.address())
     download.more()
     began = time.monotonic()
     act()
-    seconds = download.end(2) - began
+    seconds = download.end(1.2) - began
     assert seconds < 1, "the phone is still answered"
     assert probe(practice.places.phone, (practice.box.address(), 80)) == ["silent"]
-    with practice.box.client() as here:
-        here.cookies.update(dict(session.cookies))
-        assert here.get("/dicom-web/studies").status_code in (401, 423)
+    require_page_out(practice, phone, session)
     return seconds
 
 
+def require_page_out(practice: Practice, phone: str, session: httpx.Client) -> None:
+    """Fail unless an open page of the phone is answered 401, and the key agent has ended its session.
+
+    It asks from the phone's own address, on the box itself: the tunnel's end would hide that it is still let in, and
+    from any other address the cookie is nobody's.
+    """
+    space = practice.box.space
+    space.run("ip", "address", "add", f"{phone}/32", "dev", "lo")
+    try:
+        inside = Inside(Path(f"/proc/{space.holder.pid}/ns/net"), phone)
+        with httpx.Client(base_url=session.base_url, transport=inside, cookies=session.cookies, timeout=10) as page:
+            answered = page.get("/dicom-web/studies").status_code
+    finally:
+        space.run("ip", "address", "delete", f"{phone}/32", "dev", "lo")
+    assert answered == 401, f"an open page is answered {answered}"
+    # The agent tells nobody but the pages of a session that lives on, and everybody of one that does not.
+    with pytest.raises(Refused) as told:
+        AgentClient(RunPaths(practice.box.state / "run").keyagent).peek(session.cookies["negato_session"])
+    assert isinstance(told.value, NotLoggedIn), "the session lives on"
+
+
+# ``device pause`` and ``device revoke`` end the tunnel, and no session.
+NO_END = "from appliance.cli.enrolment import CliHand; CliHand.end_device = lambda *_: None"
+
+
 def test_a_revoked_phone_is_out_within_a_second(practice: Practice, session: httpx.Client) -> None:
-    with practice.box.login() as owner:
-        device = practice.box.devices()["Téléphone"]["id"]
+    box = practice.box
+    device = box.devices()["Téléphone"]
+    out = partial(require_out, practice, device["ipv4"], session)
+    with box.login() as owner:
 
         def rename() -> None:
-            assert owner.patch(f"/api/devices/{device}", json={"name": "Téléphone"}).status_code == 204
+            assert owner.patch(f"/api/devices/{device['id']}", json={"name": "Téléphone"}).status_code == 204
 
         def revoke() -> None:
-            assert owner.post(f"/api/devices/{device}/act", json={"act": "revoke"}).status_code == 204
+            assert owner.post(f"/api/devices/{device['id']}/act", json={"act": "revoke"}).status_code == 204
 
         with pytest.raises(AssertionError, match="still answered"):  # A revocation that does nothing.
-            require_out(practice, session, rename)
-        seconds = require_out(practice, session, revoke)
+            out(rename)
+        remove = ("wg", "set", "negato0", "peer", device["public_key"], "remove")
+        with box.stopped("netd"), pytest.raises(AssertionError, match="open page is answered 200"):  # The tunnel alone.
+            out(lambda: box.space.run(*remove))
+        box.renew("netd")
+        practice.app.again()
+        with box.broken_command("device", NO_END):
+            box.command("device", "pause", "Téléphone")
+        with pytest.raises(AssertionError, match="session lives on"):
+            require_page_out(practice, device["ipv4"], session)
+        box.command("device", "resume", "Téléphone")
+        practice.app.again()
+        seconds = out(revoke)
         print(f"the last packet was answered {seconds:.2f} s after the revocation was asked for")
+
+
+def require_lost_is_out(practice: Practice, lost: str) -> None:
+    """Fail when the phone that was lost is still answered."""
+    practice.app.on(lost, "perdu")
+    assert probe(practice.places.phone, (practice.box.address(), 80)) == ["silent"], "the lost phone is still in"
+
+
+def recover_without_a_word_of_the_lost(practice: Practice, paper: str) -> None:
+    """Do what the recovery page does, and put nobody out."""
+    with practice.box.client_in(practice.places.phone, f"http://{practice.box.address()}") as page:
+        found = page.post("/api/recovery", json={"paper": paper}).json()
+        assert "Perdu" in {one["name"] for one in found["devices"]}
+        wish = {"token": found["token"], "person": found["owners"][0]["id"], "name": "Essai", "kind": "phone"}
+        assert page.post("/api/recovery/device", json=wish).status_code == 201
 
 
 def test_the_only_phone_lost_and_the_box_locked_the_owner_is_back_with_kit_and_passphrase(
@@ -197,6 +282,10 @@ def test_the_only_phone_lost_and_the_box_locked_the_owner_is_back_with_kit_and_p
     emergency = re.search(r"\[Interface\].*?Endpoint = \S+\n", sheet.read_text("utf-8"), re.DOTALL)
     paper = re.search(r"AGE-SECRET-KEY-1\S+", practice.box.kit.read_text("utf-8"))
     assert emergency is not None and paper is not None
+    practice.app.on(emergency[0], "feuille")
+    recover_without_a_word_of_the_lost(practice, paper[0])
+    with pytest.raises(AssertionError, match="still in"):
+        require_lost_is_out(practice, lost)
     practice.app.on(emergency[0], "feuille")
     with browser.new_context(locale="fr-FR", accept_downloads=True, **PHONE) as context:
         page = context.new_page()
@@ -216,6 +305,5 @@ def test_the_only_phone_lost_and_the_box_locked_the_owner_is_back_with_kit_and_p
     with browser.new_context(locale="fr-FR", **PHONE) as context:
         let_in(practice, context.new_page())
     assert "Perdu" not in practice.box.devices()
-    practice.app.on(lost, "perdu")
-    assert probe(practice.places.phone, (practice.box.address(), 80)) == ["silent"]
+    require_lost_is_out(practice, lost)
     practice.app.off()

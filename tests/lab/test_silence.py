@@ -7,6 +7,8 @@ must fail.
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,7 +28,7 @@ def require_silence(attacker: Namespace, ports: str = "1-65535") -> None:
     """Fail when anything answers: TCP ports, and junk at the UDP port, IPv4 and IPv6."""
     heard: dict[str, object] = {address: open_tcp(attacker, address, ports) for address in (ROUTER4, BOX6)}
     heard |= {f"junk {address}": answers_junk(attacker, address, WIREGUARD) for address in (ROUTER4, BOX6)}
-    assert not any(heard.values()), heard
+    assert not any(heard.values()), str(heard)
 
 
 def require_no_proof_of_exposure(practice: Practice) -> None:
@@ -35,20 +37,79 @@ def require_no_proof_of_exposure(practice: Practice) -> None:
     assert "203.0.122.2" not in listed, listed
 
 
+# The firewall as somebody would write it who has IPv4 in mind alone.
+IPV4_ALONE = "".join(
+    f"insert rule inet negatoscope {chain} meta nfproto ipv6 accept\n" for chain in ("guard", "input", "output")
+)
+WITHOUT_FIREWALL = "delete table inet negatoscope\n"
+# One that says no instead of nothing.
+IMPOLITE = "insert rule inet negatoscope input iifname lan0 meta l4proto tcp reject with tcp reset\n"
+# It has nothing to say, and answers.
+CHATTY = f"""
+import socket
+talker = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+talker.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+talker.bind(("::", {WIREGUARD}))
+print("up", flush=True)
+while True:
+    talker.sendto(b"?", talker.recvfrom(2048)[1])
+"""
+
+
 @contextmanager
-def without_firewall(practice: Practice) -> Iterator[None]:
-    """Take the box's firewall away, and stop netd meanwhile, which would put it back."""
+def otherwise(practice: Practice, *commands: tuple[str, ...], rules: str = "") -> Iterator[None]:
+    """Change the box's network behind netd's back, which is held meanwhile and puts it right when it starts anew."""
+    box = practice.places.box
     try:
         with practice.box.stopped("netd"):
-            practice.places.box.run("nft", "delete", "table", "inet", "negatoscope")
+            for command in commands:
+                box.run(*command)
+            box.run("nft", "-f", "-", stdin=rules.encode())
             yield
     finally:
-        wait_for(lambda: "negatoscope" in practice.places.box.run("nft", "list", "tables"), 15)
+        practice.box.renew("netd")
+        wait_for(lambda: practice.box.tunnel().differences == (), 15)
+
+
+@contextmanager
+def chatty(space: Namespace) -> Iterator[None]:
+    """Have a program in WireGuard's place that answers whatever it is told."""
+    talker = space.start(sys.executable, "-c", CHATTY, stdout=subprocess.PIPE)
+    assert talker.stdout is not None and talker.stdout.readline() == b"up\n"
+    try:
+        yield
+    finally:
+        talker.kill()
+        talker.wait()
 
 
 def test_an_attacker_who_tries_every_port_hears_nothing_and_reaches_nothing(practice: Practice) -> None:
     require_silence(practice.places.attacker, "1-1024,8080,11112,11113")
     require_no_proof_of_exposure(practice)
+
+
+def test_a_firewall_that_knows_ipv4_alone_fails_the_scan(practice: Practice) -> None:
+    with otherwise(practice, rules=IPV4_ALONE), pytest.raises(AssertionError, match=f"'{BOX6}': {{80: 'open'") as found:
+        require_silence(practice.places.attacker, "80,11112")
+    assert f"'{ROUTER4}': {{}}" in str(found.value), "only IPv6 was left open"
+
+
+def test_a_firewall_that_says_no_fails_the_scan(practice: Practice) -> None:
+    with otherwise(practice, rules=IMPOLITE), pytest.raises(AssertionError, match=f"'{BOX6}': .*'closed'"):
+        require_silence(practice.places.attacker, "1-1024")
+
+
+def test_what_answers_junk_fails_the_scan(practice: Practice) -> None:
+    attacker, gone = practice.places.attacker, ("ip", "link", "delete", "negato0")
+    with otherwise(practice, gone):
+        require_silence(attacker, "80")  # Nothing listens: the box's firewall keeps that to itself as well.
+        answered = f"'junk {ROUTER4}': .answered.*'junk {BOX6}': .answered"
+        with chatty(practice.places.box), pytest.raises(AssertionError, match=answered):
+            require_silence(attacker, "80")
+    refused = f"'junk {ROUTER4}': '.*refused.*'junk {BOX6}': '.*refused"
+    with otherwise(practice, gone, rules=WITHOUT_FIREWALL), pytest.raises(AssertionError, match=refused):
+        require_silence(attacker, "80")
+    require_silence(attacker, "80,11112")
 
 
 def test_behind_a_router_in_dmz_mode_the_box_is_as_silent_and_knows_that_it_is_exposed(practice: Practice) -> None:
@@ -57,7 +118,8 @@ def test_behind_a_router_in_dmz_mode_the_box_is_as_silent_and_knows_that_it_is_e
         require_silence(practice.places.attacker)
         with pytest.raises(AssertionError, match=r"203\.0\.122\.2"):
             require_no_proof_of_exposure(practice)
-        with without_firewall(practice), pytest.raises(AssertionError, match="'open'"):
+        opened = f"'{ROUTER4}': {{80: 'open'.*'{BOX6}': {{80: 'open'"
+        with otherwise(practice, rules=WITHOUT_FIREWALL), pytest.raises(AssertionError, match=opened):
             require_silence(practice.places.attacker, "80,11112")
         require_silence(practice.places.attacker, "80,11112")
     finally:
@@ -70,7 +132,8 @@ def require_closed_to(neighbour: Namespace, tunnel4: str, tunnel6: str) -> None:
         neighbour.run("ip", "route", "replace", network, "via", way)
     places = [(address, port) for address in (BOX4, BOX6, tunnel4, tunnel6) for port in (22, *OURS)]
     found = dict(zip(places, probe(neighbour, *places), strict=True))
-    assert set(found.values()) == {"silent"}, {place: said for place, said in found.items() if said != "silent"}
+    heard = {place: said for place, said in found.items() if said != "silent"}
+    assert not heard, str(heard)
 
 
 def test_a_neighbour_in_the_practice_reaches_nothing(practice: Practice) -> None:
@@ -78,7 +141,9 @@ def test_a_neighbour_in_the_practice_reaches_nothing(practice: Practice) -> None
     tunnel = json.loads(practice.places.box.run("ip", "-json", "address", "show", "negato0"))[0]["addr_info"]
     addresses = [one["local"] for one in tunnel if not one["local"].startswith("fe80")]
     require_closed_to(practice.places.neighbour, *addresses)
-    with without_firewall(practice), pytest.raises(AssertionError, match="answer"):
+    # Each of the box's addresses and of the tunnel's, in this order.
+    answers = ".*".join(f"'{address}', 80\\): 'answer'" for address in (BOX4, BOX6, *addresses))
+    with otherwise(practice, rules=WITHOUT_FIREWALL), pytest.raises(AssertionError, match=answers):
         require_closed_to(practice.places.neighbour, *addresses)
 
 

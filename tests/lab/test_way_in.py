@@ -116,15 +116,32 @@ def test_the_page_says_what_stands_in_the_way_and_what_to_do(
             picture(page, f"{name}-carrier")
 
 
-@pytest.mark.parametrize("protocol", ["pcp", "nat-pmp", "upnp"])
+def require_mapped_by(found: dict[str, Any], protocol: str) -> None:
+    """Fail unless it is told that the port is let through, by ``protocol``."""
+    assert found["report"]["verdict"] == "mapped"
+    outcomes = {one["protocol"]: one["outcome"] for one in found["report"]["tried"]}
+    assert outcomes.get(protocol) == "mapped", f"not by {protocol}: {outcomes}"
+
+
+def require_mapped(line: Line, protocol: str, patience: float = 20) -> dict[str, Any]:
+    """Fail unless the port is let through by ``protocol``, and a phone comes in by what the box tells; return that."""
+    found = line.look()
+    require_mapped_by(found, protocol)
+    assert found["outside"] == f"{ROUTER4}:{WIREGUARD}" and found["source"] == "router"
+    assert line.connects(f"Par {protocol} {patience}", patience) == f"{ROUTER4}:{WIREGUARD}"
+    assert line.box.command("way-in", "address").strip() == ROUTER4
+    return found
+
+
+OTHERS = {"pcp": "nat-pmp", "nat-pmp": "upnp", "upnp": "pcp"}
+
+
+@pytest.mark.parametrize("protocol", OTHERS)
 def test_the_port_is_let_through_by_each_protocol_with_the_others_off(line: Line, protocol: str) -> None:
     line.mapper.start(protocol)
-    found = line.look()
-    assert found["report"]["verdict"] == "mapped"
-    assert {one["protocol"]: one["outcome"] for one in found["report"]["tried"]}[protocol] == "mapped"
-    assert found["outside"] == f"{ROUTER4}:{WIREGUARD}" and found["source"] == "router"
-    assert line.connects(f"Par {protocol}") == f"{ROUTER4}:{WIREGUARD}"
-    assert line.box.command("way-in", "address").strip() == ROUTER4
+    found = require_mapped(line, protocol)
+    with pytest.raises(AssertionError, match=f"not by {OTHERS[protocol]}"):  # A router that speaks another one.
+        require_mapped_by(found, OTHERS[protocol])
 
 
 def test_an_old_router_that_speaks_igd_1_alone(line: Line) -> None:
@@ -132,39 +149,89 @@ def test_an_old_router_that_speaks_igd_1_alone(line: Line) -> None:
     assert line.look()["report"]["verdict"] == "mapped"
 
 
-def test_a_line_with_some_of_the_ports_gets_one_of_them(line: Line) -> None:
-    line.mapper.start("pcp", allowed="32768-40959")
+def require_some_port(line: Line) -> str:
+    """Fail unless a port of the line's range is told, and a phone comes in there; return ADDRESS:PORT."""
     found = line.look()
-    assert found["report"]["verdict"] == "other_port"
+    assert found["report"]["verdict"] == "other_port", found["report"]["verdict"]
     host, _, port = found["outside"].rpartition(":")
     assert host == ROUTER4 and 32768 <= int(port) <= 40959
     assert line.connects("Quart") == found["outside"]
+    return str(found["outside"])
+
+
+def test_a_line_with_some_of_the_ports_gets_one_of_them(line: Line) -> None:
+    line.mapper.start("pcp", allowed="32768-40959")
+    told = require_some_port(line)
     line.mapper.start("nat-pmp", "upnp", allowed="32768-40959")
-    assert line.look()["outside"] == found["outside"], "phones know this port: it is kept"
+    assert line.look()["outside"] == told, "phones know this port: it is kept"
+
+
+def require_refused(line: Line) -> None:
+    """Fail unless it is told that the router gives no port, by no protocol."""
+    found = line.look()
+    assert found["report"]["verdict"] == "refused", found["report"]["verdict"]
+    assert found["report"]["outside4"] == ""
+    assert {one["outcome"] for one in found["report"]["tried"]} == {"refused"}
 
 
 def test_a_line_on_which_no_port_is_given(line: Line) -> None:
     line.mapper.start("pcp", "nat-pmp", "upnp", client="192.168.78.0/24")
+    require_refused(line)
+
+
+NOT_PUBLIC = {
+    "carrier_nat": ("100.64.9.2", "shares one public address"),
+    "double_nat": ("192.168.1.7", "Another router"),
+}
+
+
+def require_named(line: Line, verdict: str) -> None:
+    """Fail unless the router's address outside is told to be none that the internet reaches, and which kind it is."""
+    address, named = NOT_PUBLIC[verdict]
     found = line.look()
-    assert found["report"]["verdict"] == "refused" and found["report"]["outside4"] == ""
-    assert {one["outcome"] for one in found["report"]["tried"]} == {"refused"}
+    told = (found["report"]["verdict"], found["report"]["address"], found["report"]["outside4"])
+    assert told == (verdict, address, ""), f"told: {told}"
+    assert named in line.box.command("way-in", "status")
 
 
-@pytest.mark.parametrize(
-    ("address", "verdict", "named"),
-    [("100.64.9.2", "carrier_nat", "shares one public address"), ("192.168.1.7", "double_nat", "Another router")],
-)
-def test_a_router_without_a_public_address(line: Line, address: str, verdict: str, named: str) -> None:
+@pytest.mark.parametrize("verdict", NOT_PUBLIC)
+def test_a_router_without_a_public_address(line: Line, verdict: str) -> None:
     line.mapper.start()
-    with line.mapper.outside(address):
+    with line.mapper.outside(NOT_PUBLIC[verdict][0]):
         line.mapper.start("pcp", "nat-pmp", "upnp")
-        found = line.look()
-        assert (found["report"]["verdict"], found["report"]["address"]) == (verdict, address)
-        assert found["report"]["outside4"] == ""
-        assert named in line.box.command("way-in", "status")
+        require_named(line, verdict)
         for protocol in ("nat-pmp", "upnp"):
             line.mapper.start(protocol)
             assert line.look()["report"]["verdict"] == "no_public_address", protocol
+
+
+# A courier that asks nobody: the port it wants at the address that the practice always had.
+CREDULOUS = f"""
+from ipaddress import IPv4Address
+from appliance.courier import by_pcp
+from appliance.network.way_in import Attempt
+def let_in(lane, nonce, port, wished, seconds):
+    address = IPv4Address("{ROUTER4}") if lane.own.version == 4 else lane.own
+    return Attempt("pcp", "mapped", port, address, seconds)
+by_pcp.let_in = let_in
+"""
+
+
+def test_a_courier_that_asks_nobody_fails_every_check(line: Line) -> None:
+    with line.box.broken("courier", CREDULOUS):
+        line.mapper.start("pcp")
+        with pytest.raises(AssertionError, match="did not happen within 3 s"):
+            require_mapped(line, "pcp", patience=3)
+        line.mapper.start("pcp", allowed="32768-40959")
+        with pytest.raises(AssertionError, match="mapped"):
+            require_some_port(line)
+        line.mapper.start("pcp", "nat-pmp", "upnp", client="192.168.78.0/24")
+        with pytest.raises(AssertionError, match="mapped"):
+            require_refused(line)
+        for verdict, (address, _) in NOT_PUBLIC.items():
+            with line.mapper.outside(address), pytest.raises(AssertionError, match=r"told: .'mapped', .*:51820"):
+                require_named(line, verdict)
+    line.app.off()
 
 
 def test_a_changed_public_address_is_noticed_and_the_devices_are_named(line: Line) -> None:
