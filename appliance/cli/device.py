@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,9 +11,10 @@ import typer
 
 from appliance import clock
 from appliance.cli.enrolment import Desk, enrolment_desk
+from appliance.cli.new_files import NewFiles, new_files
 from appliance.cli.options import Json, State
 from appliance.cli.words import ago, size
-from appliance.errors import BadInput, EnvironmentProblem, Refused
+from appliance.errors import BadInput, Refused
 
 if TYPE_CHECKING:
     from appliance.enrol.enrolment import Invited, Seen
@@ -52,19 +52,22 @@ def add(
     With --cabinet a second tunnel with the same key is shown, and its files get -cabinet in their names.
     """
     _suffixes((qr, (".png", ".svg")), (out, (".conf",)), (profile, (".mobileconfig",)))
+    beside = [_beside(file, 1) for file in (qr, out)] if cabinet else []
     with enrolment_desk(state) as desk:
         whose = desk.person(person)
-        for file in (qr, out, profile):
-            _free(file, cabinet and file is not profile)
-        invited = desk.enrolment.invite(desk.hand, whose, name, kind, public_key, days, wifi or ())
-        shown = invited.tunnels if cabinet else invited.tunnels[:1]
-        for number, tunnel in enumerate(shown):
-            _hand_out(tunnel, _beside(qr, number), _beside(out, number), quiet=as_json, own_key=bool(public_key))
-        if profile is not None:
-            _write(profile, invited.profile)
-        url = f"http://{desk.enrolment.tunnel().ipv4.partition('/')[0]}/"
-        if as_json:
-            print(json.dumps(_told(invited, url)), flush=True)
+        with new_files(qr, out, profile, *beside) as files:
+            invited = desk.enrolment.invite(desk.hand, whose, name, kind, public_key, days, wifi or ())
+            url = f"http://{desk.enrolment.tunnel().ipv4.partition('/')[0]}/"
+            with desk.enrolment.withdrawn_on_failure(desk.hand, invited.device.id):
+                shown = invited.tunnels if cabinet else invited.tunnels[:1]
+                for number, tunnel in enumerate(shown):
+                    places = _beside(qr, number), _beside(out, number)
+                    _hand_out(files, tunnel, *places, quiet=as_json, own_key=bool(public_key))
+                if profile is not None:
+                    files.write(profile, invited.profile)
+                if as_json:
+                    print(json.dumps(_told(invited, url)), flush=True)
+                files.count = True
         if not no_wait:
             _follow(desk, invited.device.id, name, url, quiet=as_json)
 
@@ -141,11 +144,14 @@ def recovery(
     from appliance.upkeep.recovery_pdf import tunnel_as_pdf
 
     _suffixes((out, (".pdf", ".txt")))
-    _free(out, False)
-    with enrolment_desk(state) as desk:
-        text = desk.enrolment.renew_emergency(desk.hand)[0].text
     render = tunnel_as_pdf if out.suffix.lower() == ".pdf" else tunnel_page
-    _write(out, render(text, clock.now()))
+    with enrolment_desk(state) as desk, new_files(out) as files:
+
+        def keep(text: str) -> None:
+            files.write(out, render(text, clock.now()))
+            files.count = True
+
+        desk.enrolment.renew_emergency(desk.hand, keep)
     print(f"Print {out}, put it to the recovery sheet, then delete the file.")
 
 
@@ -183,13 +189,15 @@ def _follow(desk: Desk, device: str, name: str, url: str, quiet: bool) -> None:
         print(f"{name} was seen. Open {url} on it within the hour: its browser is let in there, once.", flush=True)
 
 
-def _hand_out(tunnel: HandedTunnel, qr: Path | None, out: Path | None, quiet: bool, own_key: bool) -> None:
+def _hand_out(
+    files: NewFiles, tunnel: HandedTunnel, qr: Path | None, out: Path | None, quiet: bool, own_key: bool
+) -> None:
     from appliance.network.qr import qr_png, qr_svg, qr_text
 
     if qr is not None and not own_key:
-        _write(qr, qr_png(tunnel.text) if qr.suffix == ".png" else qr_svg(tunnel.text))
+        files.write(qr, qr_png(tunnel.text) if qr.suffix == ".png" else qr_svg(tunnel.text))
     if out is not None:
-        _write(out, tunnel.text.encode("ascii"))
+        files.write(out, tunnel.text.encode("ascii"))
     if quiet:
         return
     print(f"{tunnel.name}: {tunnel.tunnel.endpoint}")
@@ -229,21 +237,3 @@ def _beside(file: Path | None, number: int) -> Path | None:
     if file is None or number == 0:
         return file
     return file.with_name(f"{file.stem}-cabinet{file.suffix}")
-
-
-def _free(file: Path | None, second: bool) -> None:
-    """Raise before anybody is invited: keys that cannot be written down would be lost."""
-    for one in (file, _beside(file, 1) if second else None):
-        if one is not None and (one.exists() or not one.parent.is_dir() or not os.access(one.parent, os.W_OK)):
-            raise EnvironmentProblem(f"{one} cannot be written anew.", "Name a new file in a directory of yours.")
-
-
-def _write(file: Path, content: bytes) -> None:
-    try:
-        fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "wb") as sink:
-            sink.write(content)
-    except OSError as error:
-        raise EnvironmentProblem(
-            f"{file} cannot be written: {error.strerror}.", "Revoke the device and add it again."
-        ) from error

@@ -75,7 +75,7 @@ def init(
 
 def _emergency(settings: Settings, outside: str, cabinet: str, moment: datetime) -> str:
     """Make the sheet's own peer of the tunnel; return its text, empty when nobody knows where the box is found."""
-    from appliance.enrol.emergency import renew_emergency
+    from appliance.enrol.emergency import add_emergency
     from appliance.enrol.endpoints import Endpoints
     from appliance.enrol.wanted import new_tunnel
     from appliance.network.subnets import RANDOM_BYTES
@@ -94,6 +94,6 @@ def _emergency(settings: Settings, outside: str, cabinet: str, moment: datetime)
         if not (tunnel.outside or tunnel.inside):
             return ""
         box_key = paths.wireguard_public.read_text("ascii").strip()
-        return renew_emergency(devices, tunnel, box_key, moment)[0].text
+        return add_emergency(devices, tunnel, box_key, moment)[1][0].text
     finally:
         file.close()

@@ -21,8 +21,10 @@ from appliance.sealing.tunnel_keys import new_preshared_key, new_private_key, pu
 NAME = "Recovery sheet"
 
 
-def renew_emergency(devices: Devices, tunnel: Tunnel, box_key: str, moment: datetime) -> list[HandedTunnel]:
-    """Make the sheet's peer in system.db, in place of the one of an older sheet; return what the sheet has to show.
+def add_emergency(
+    devices: Devices, tunnel: Tunnel, box_key: str, moment: datetime
+) -> tuple[Device, list[HandedTunnel]]:
+    """Make one more peer for a sheet in system.db; return it and what the sheet has to show.
 
     ``tunnel`` has the endpoints; :class:`EnvironmentProblem` when none is known, and then nothing was changed.
     """
@@ -37,10 +39,6 @@ def renew_emergency(devices: Devices, tunnel: Tunnel, box_key: str, moment: date
         ipv4, ipv6 = addresses(*interfaces(tunnel), others)
         fresh.ipv4, fresh.ipv6 = str(ipv4), str(ipv6)
         handed.extend(hand_out(fresh, tunnel, box_key, private_key))
-        for other in others:
-            if other.reach == "recovery" and other.state != "revoked":
-                other.state, other.preshared_key = "revoked", ""
         return fresh
 
-    devices.add(place)
-    return handed
+    return devices.add(place), handed

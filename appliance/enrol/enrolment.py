@@ -7,7 +7,8 @@ before netd hears of it; who goes is taken from the tunnel before anything else 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -15,7 +16,7 @@ from typing import Protocol
 from appliance.clock import stamp
 from appliance.enrol import claims, life
 from appliance.enrol.allot import addresses, require_new_key
-from appliance.enrol.emergency import renew_emergency
+from appliance.enrol.emergency import add_emergency
 from appliance.enrol.endpoints import Endpoints
 from appliance.enrol.handed import HandedTunnel, apple_profile, hand_out
 from appliance.enrol.netd import NetdClient
@@ -39,6 +40,7 @@ from appliance.sealing.tunnel_keys import new_preshared_key, new_private_key, pu
 
 # A device that was seen is written down again after so long: rows are not rewritten at every handshake.
 SEEN_SECONDS = 600
+RECOVERY_SHEET = "recovery sheet"
 
 
 class Hand(Protocol):
@@ -148,13 +150,31 @@ class Enrolment:
             raise
         return Invited(added, tunnels, apple_profile(tunnels, added, wifi))
 
-    def renew_emergency(self, hand: Hand) -> list[HandedTunnel]:
-        """Make the recovery sheet's own peer anew; the one of an older sheet is out."""
+    @contextmanager
+    def withdrawn_on_failure(self, hand: Hand, device: str) -> Iterator[None]:
+        """Let an invited device out again if what is done in the context fails: its keys did not reach it."""
+        try:
+            yield
+        except BaseException:
+            with suppress(NegatoError):
+                self.revoke(hand, device)
+            raise
+
+    def renew_emergency(self, hand: Hand, keep: Callable[[str], None]) -> None:
+        """Make the recovery sheet's own peer anew; ``keep`` writes its text down.
+
+        The peer of an older sheet is out once the new one lies there; if that fails it stays the one that counts.
+        """
         tunnel, box_key = self.endpoints(), self._netd.server_public_key()
-        hand.note("invite", "", "", "recovery sheet")
-        handed = renew_emergency(self._devices, tunnel, box_key, self._clock())
+        hand.note("invite", "", "", RECOVERY_SHEET)
+        fresh, handed = add_emergency(self._devices, tunnel, box_key, self._clock())
+        with self.withdrawn_on_failure(hand, fresh.id):
+            self.apply()
+            keep(handed[0].text)
+        for other in self._devices.all():
+            if other.reach == "recovery" and other.state != "revoked" and other.id != fresh.id:
+                self._devices.change(other.id, _revoke)
         self.apply()
-        return handed
 
     def pause(self, hand: Hand, device: str) -> Device:
         """Let a device out until it is resumed; its sessions end, its browser stays claimed."""

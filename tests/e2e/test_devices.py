@@ -122,6 +122,67 @@ def test_the_qr_code_is_the_file_and_the_private_key_is_nowhere_else(box: Tunnel
     assert [path for path in everywhere if private[1].encode() in path.read_bytes()] == []
 
 
+def test_where_no_file_can_be_written_nobody_is_let_in(box: TunnelledBox, tmp_path: Path) -> None:
+    there = tmp_path / "there.conf"
+    there.write_text("mine")
+    places = {
+        "--out": ["/dev/null/x.conf", "/proc/x.conf", tmp_path / "missing/x.conf", there], "--qr": ["/dev/null/x.png"],
+        "--profile": ["/dev/null/x.mobileconfig"],
+    }  # fmt: skip
+    before = set(box.devices())
+    add = ("device", "add", "--person", OWNER, "--name", "Sans fichier", "--no-wait", "--out")
+    for option, files in places.items():
+        for file in files:
+            said = box.command(*add, str(tmp_path / "first.conf"), option, str(file), code=6)
+            assert f"{file} cannot be written" in said and "directory of yours" in said
+            assert set(box.devices()) == before and not (tmp_path / "first.conf").exists()
+    assert there.read_text() == "mine"
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A disk on which a file can be made, and not a byte can be written."""
+    place = tmp_path / "small"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", place], capture_output=True).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    (place / "all").write_bytes(bytes(4096))
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_a_device_whose_file_did_not_find_room_is_out_again(box: TunnelledBox, tmp_path: Path, small: Path) -> None:
+    before = set(box.devices())
+    add = ("device", "add", "--person", OWNER, "--name", "Disque plein", "--no-wait", "--qr", str(tmp_path / "x.png"))
+    said = box.command(*add, "--out", str(small / "x.conf"), code=6)
+    assert "x.conf cannot be written: No space left" in said and "nobody was let in" in said
+    assert set(box.devices()) == before
+    let_in_now = sum(row["state"] in ("invited", "active") for row in box.devices().values())
+    assert f'"peers": {let_in_now},' in [line for line in box.log.read_text().splitlines() if '"applied"' in line][-1]
+    assert not (tmp_path / "x.png").exists() and not (small / "x.conf").exists()
+
+
+def sheets(box: TunnelledBox) -> list[str]:
+    """Return the public keys of the recovery sheets' tunnels that lead somewhere."""
+    rows = json.loads(box.command("device", "list", "--json"))
+    return [row["public_key"] for row in rows if row["reach"] == "recovery"]
+
+
+def test_the_sheet_in_the_safe_is_good_until_the_next_one_is_written(
+    box: TunnelledBox, tmp_path: Path, small: Path
+) -> None:
+    box.command("device", "recovery", "--out", str(tmp_path / "first.txt"))
+    first = sheets(box)
+    assert len(first) == 1
+    for file in ("/dev/null/x.txt", "/proc/x.pdf", small / "x.txt", tmp_path / "first.txt"):
+        assert f"{file} cannot be written" in box.command("device", "recovery", "--out", str(file), code=6)
+        assert sheets(box) == first, file
+    box.command("device", "recovery", "--out", str(tmp_path / "second.txt"))
+    assert len(sheets(box)) == 1 and sheets(box) != first
+    private = re.search(r"PrivateKey = (\S+)", (tmp_path / "second.txt").read_text())
+    assert private is not None and [public_key_of(private[1])] == sheets(box)
+
+
 def test_a_key_made_on_the_device_stays_there_and_has_one_owner(box: TunnelledBox, tmp_path: Path) -> None:
     public, file = public_key_of(new_private_key()), tmp_path / "own.conf"
     box.invite(OWNER, "Own key", "--public-key", public, "--out", str(file))
