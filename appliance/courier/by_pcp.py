@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from appliance.courier.asking import Nonsense, ask
 from appliance.courier.lane import Lane
+from appliance.logs import log
 from appliance.network import pcp
 from appliance.network.way_in import Attempt, is_no_public
 
@@ -30,11 +31,13 @@ def let_in(lane: Lane, nonce: bytes, port: int, wished: Iterable[int], seconds: 
 
 
 def withdraw(lane: Lane, nonce: bytes, port: int) -> None:
-    """Have the mapping deleted; a router that does not answer forgets it at the end of the lease."""
+    """Have the mapping deleted; a router that does not, or does not answer, forgets it at the end of the lease."""
     try:
-        _ask(lane, nonce, port, 0, 0)
+        answer = _ask(lane, nonce, port, 0, 0)
     except Nonsense:
         return
+    if answer is not None and answer.result != pcp.SUCCESS:
+        log("way_in_not_taken_back", protocol="pcp", result=answer.result)
 
 
 def _ask(lane: Lane, nonce: bytes, port: int, wished: int, seconds: int) -> pcp.Answer | None:
