@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 import struct
-import time
+import sys
 import zlib
 
 import pydicom
@@ -360,17 +360,24 @@ def a_ct_slice(rows: int = 512) -> bytes:
     return buffer.getvalue()
 
 
-def test_a_ct_slice_is_scanned_in_under_a_millisecond_and_a_half() -> None:
+def test_a_ct_slice_takes_few_calls_to_scan() -> None:
+    """What a slice costs at the door, counted in calls of functions: seconds would be the machine's, not the code's."""
     data = memoryview(a_ct_slice())
-    times = []
-    for _ in range(60):
-        began = time.perf_counter()
-        scanner = Scanner(EXPLICIT)
+    scanner = Scanner(EXPLICIT)
+    calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
         scanner.feed(data)
         found = scanner.finish()
-        times.append(time.perf_counter() - began)
+    finally:
+        sys.setprofile(None)
     assert len(found.attributes) >= 75
-    assert min(times) < 0.0015
+    assert calls < 2500  # 1,835 when it was written
 
 
 def test_the_result_is_plain_json() -> None:
