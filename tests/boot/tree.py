@@ -1,7 +1,7 @@
 """A Debian 13 tree that the shipped role has provisioned, and its boots under systemd-nspawn, with the real users.
 
-The tree comes from this machine's own Debian mirror. systemd-nspawn needs no systemd on this side; the booted system
-has a network of its own with nothing in it but loopback.
+The tree is made and provisioned by the image's own tool, ``ansible/image/tree``. systemd-nspawn needs no systemd on this
+side; the booted system has a network of its own with nothing in it but loopback.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ ROOT = Path(__file__).parents[2]
 APPLIANCE = "/opt/negatoscope/.venv/bin/appliance"
 # What the role would install anyhow, at once: a second run of apt in the tree takes longer.
 PACKAGES = (
-    "systemd-sysv,dbus,python3,python3-setuptools,python3-venv,iproute2,nftables,wireguard-tools,wireguard-go,age"
-)
-# How this machine reaches the package index, lent to the tree for as long as it is provisioned.
-LENT = ("/etc/pip.conf", "/etc/resolv.conf", "/etc/ssl/certs", "/dev", "/proc")
+    "systemd-sysv", "dbus", "python3", "python3-setuptools", "python3-venv", "iproute2", "nftables", "wireguard-tools",
+    "wireguard-go", "age",
+)  # fmt: skip
 SCRIPT_UNIT = f"""
 [Unit]
 After=multi-user.target negatoscope.target
@@ -45,27 +44,20 @@ class Tree:
 
     def make(self) -> None:
         """Fetch and unpack Debian."""
-        sites = subprocess.run(
-            ["apt-get", "indextargets", "--format", "$(SITE)"], capture_output=True, text=True, check=True
-        ).stdout.split()
-        site = next(one for one in sites if "security" not in one)
-        self._run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", "trixie", str(self.root), site)
+        self._tool("make", str(self.root), "amd64", *PACKAGES)
 
     def provision(self) -> dict[str, int]:
         """Run the role; return Ansible's counts (ok, changed, failed...)."""
-        out = self._run(
-            "ansible-playbook", "-i", f"{self.root},", "-c", "community.general.chroot", "ansible/playbook.yml",
-            lent=True,
-        )  # fmt: skip
+        out = self._tool("provision", str(self.root), "playbook.yml")
         return {name: int(count) for name, count in re.findall(r"(\w+)=(\d+)", out.partition("PLAY RECAP")[2])}
 
     def init(self) -> None:
         """Make the archive as its owner does, as root."""
         secret = self.root / "root/passphrase"
         secret.write_text(PASSPHRASE)
-        self._run(
-            "chroot", str(self.root), APPLIANCE, "init", "--owner", OWNER, "--login-seconds", "0",
-            "--password-file", "/root/passphrase", "--recovery-out", "/root/sheet.txt", lent=True,
+        self._tool(
+            "enter", str(self.root), APPLIANCE, "init", "--owner", OWNER, "--login-seconds", "0",
+            "--password-file", "/root/passphrase", "--recovery-out", "/root/sheet.txt",
         )  # fmt: skip
         secret.unlink()
 
@@ -96,18 +88,13 @@ class Tree:
         """Remove the tree."""
         shutil.rmtree(self.root, ignore_errors=True)
 
-    def _run(self, *command: str, lent: bool = False, seconds: float = 300) -> str:
+    def _tool(self, *arguments: str) -> str:
+        """Run the image's own tool for trees."""
+        return self._run("ansible/image/tree", *arguments)
+
+    def _run(self, *command: str, seconds: float = 300) -> str:
         """Run in a mount namespace of its own: whatever is mounted for it ends with it."""
-        lending = ["mount -t tmpfs tmpfs $0/run", "mount -t tmpfs tmpfs $0/tmp"]
-        for path in LENT if lent else ():
-            if Path(path).exists():
-                make = f"mkdir -p $0{path}" if Path(path).is_dir() else f"touch $0{path}"
-                lending.append(f"{make} && mount --bind {path} $0{path}")
-        steps = " && ".join([*(lending if lent else []), 'exec "$@"'])
-        done = subprocess.run(
-            ["unshare", "--mount", "sh", "-c", steps, str(self.root), *command],
-            cwd=ROOT, capture_output=True, timeout=seconds, env={**os.environ, "ANSIBLE_PIPELINING": "1"},
-        )  # fmt: skip
+        done = subprocess.run(["unshare", "--mount", *command], cwd=ROOT, capture_output=True, timeout=seconds)
         out = done.stdout.decode("utf-8", "replace")
         assert done.returncode == 0, f"{command[0]}: {out[-3000:]} {done.stderr.decode('utf-8', 'replace')[-3000:]}"
         return out
