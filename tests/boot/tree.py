@@ -1,7 +1,7 @@
 """A Debian 13 tree that the shipped role has provisioned, and its boots under systemd-nspawn, with the real users.
 
-The tree is made and provisioned by the image's own tool, ``ansible/image/tree``. systemd-nspawn needs no systemd on this
-side; the booted system has a network of its own with nothing in it but loopback.
+The tree is made and provisioned by the image's own tool, ``ansible/image/tree``. systemd-nspawn needs no systemd on
+this side; the booted system has a network of its own with nothing in it but loopback.
 """
 
 from __future__ import annotations
