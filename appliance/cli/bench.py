@@ -13,11 +13,11 @@ from appliance.cli.options import Json
 from appliance.errors import BadInput, EnvironmentProblem
 
 SOURCE = Path(__file__).resolve().parents[2]
-KINDS = ("store", "query", "retrieve", "seal", "all")
+KINDS = ("store", "query", "retrieve", "login", "seal", "all")
 
 
 def bench(
-    what: Annotated[str, typer.Argument(help="store, query, retrieve, seal or all.")],
+    what: Annotated[str, typer.Argument(help="store, query, retrieve, login, seal or all.")],
     as_json: Json = False,
     plot: Annotated[Path | None, typer.Option(help="Write the ratios to this file as an SVG drawing.")] = None,
     rounds: Annotated[int, typer.Option(help="Rounds of storing.")] = 3,

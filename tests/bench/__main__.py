@@ -1,4 +1,4 @@
-"""Runs the benchmark: ``python -m tests.bench store|query|retrieve|seal|all``, as ``appliance bench`` does."""
+"""Runs the benchmark: ``python -m tests.bench store|query|retrieve|login|seal|all``, as ``appliance bench`` does."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.bench import corpus, netns, report, seal, store, web
+from tests.bench import corpus, login, netns, report, seal, store, web
 from tests.demo.box import Trouble
+
+WHILE_LOCKED = 500
 
 
 def main() -> int:
     """Measure and print; return the exit code (6 when the machine is in the way)."""
     parser = argparse.ArgumentParser(prog="appliance bench", description="Measure the appliance, beside Orthanc.")
-    parser.add_argument("what", choices=["store", "query", "retrieve", "seal", "all"])
+    parser.add_argument("what", choices=["store", "query", "retrieve", "login", "seal", "all"])
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--plot", type=Path, help="write the ratios as an SVG drawing")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of C-STORE (default 3)")
@@ -61,7 +63,9 @@ def run(chosen: argparse.Namespace) -> dict[str, Any]:
         if chosen.what in {"store", "all"}:
             result["store"] = store.measure({"ct": ct, "dx": dx}, work, chosen.rounds, say)
             result["footprint"] = store.footprint(ct, work, say)
-        if chosen.what != "store":
+        if chosen.what in {"login", "all"}:
+            result["login"] = login.measure(corpus.ct_files(work / "locked", WHILE_LOCKED), work, say)
+        if chosen.what in {"query", "retrieve", "all"}:
             steps, small = [], 0
             for place, total in enumerate(int(part) for part in chosen.instances.split(",")):
                 add = total - small - len(ct) - len(dx)

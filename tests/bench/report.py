@@ -29,7 +29,7 @@ def ratios(result: dict[str, Any]) -> list[dict[str, Any]]:
         lines.append((row["what"], "images/s", row["system"], row["per_second"]))
     for row in result.get("web", []):
         lines.append((f"{row['what']}, {row['instances']} instances", "ms", row["system"], row["p50_ms"]))
-    for row in result.get("seal", []):
+    for row in result.get("login", []) + result.get("seal", []):
         lines.append((row["what"], row["unit"], row["system"], row["value"]))
     for system, found in result.get("footprint", {}).items():
         lines.append(("ready after start", "s", system, found["start_seconds"]))
