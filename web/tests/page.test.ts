@@ -32,6 +32,8 @@ describe('what people read', () => {
       expect(text.trim(), key).not.toBe('');
       expect(places(fr[key] ?? ''), key).toEqual(places(text));
     }
+    // A line never begins with a French sign, nor ends with an opening quotation mark.
+    for (const [key, text] of Object.entries(fr)) expect(text, key).not.toMatch(/« | [»:;?!]/);
   });
 });
 

@@ -7,6 +7,7 @@ import { fromField } from '../../lib/dicomDate';
 
 const PAGE = 50;
 const TYPING = 250;
+const NOTHING_MISSING: Missing = { images: 0, decisions: false };
 
 export class StudyList {
   text = $state('');
@@ -18,7 +19,7 @@ export class StudyList {
   total = $state(0);
   waiting = $state(0);
   /** what the box had received and does not hold any more */
-  missing = $state.raw<Missing>({ images: 0, decisions: false });
+  missing = $state.raw<Missing>(NOTHING_MISSING);
   loading = $state(true);
   failed = $state(false);
   /** keys that arrived while the page was open */
@@ -75,6 +76,7 @@ export class StudyList {
     this.#known.clear();
     this.text = this.modality = this.from = this.to = '';
     this.total = this.waiting = this.arrived = 0;
+    this.missing = NOTHING_MISSING;
   }
 
   async #load(why: 'ask' | 'next' | 'refresh'): Promise<void> {
