@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.audit.ends import Head, head_of
+from appliance.audit.ends import Head, head_of, plain
 from appliance.errors import Damaged
 from appliance.paths import StatePaths
 
@@ -23,16 +24,28 @@ class Anchor:
 
 
 def heads(paths: StatePaths, but: str) -> dict[str, dict[str, Any]]:
-    """Return the last line of every log but one's own; one that cannot be read is named with a reason."""
+    """Return the last line of every log but one's own; one that cannot be read is named with a reason.
+
+    Each of them is on the disk when this returns: its process may be between writing it and having it synced, and a
+    line that others remember must not be lost when the power is.
+    """
     found: dict[str, dict[str, Any]] = {}
     for process in paths.audit_processes():
         if process == but:
             continue
         try:
-            found[process] = as_field(head_of(paths, process))
+            head = head_of(paths, process)
+            _make_durable(paths, process)
+            found[process] = as_field(head)
         except (Damaged, OSError) as error:
             found[process] = {"unreadable": type(error).__name__}
     return found
+
+
+def _make_durable(paths: StatePaths, process: str) -> None:
+    for path in paths.audit_segments(process)[-1:]:
+        with plain(path) as file:
+            os.fdatasync(file.fileno())
 
 
 def as_field(head: Head) -> dict[str, Any]:

@@ -13,12 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from appliance import clock, errors
-from appliance.audit.anchors import heads
-from appliance.audit.ends import still_holds
+from appliance import errors
 from appliance.audit.log import AuditLog
-from appliance.audit.witness import PROCESS as WITNESS
-from appliance.audit.witness import Witness
 from appliance.errors import BadInput, Damaged, NegatoError, NotLoggedIn, Refused
 from appliance.keyring.decisions import DECIDES, objection
 from appliance.keyring.device_verbs import DeviceVerbs, require_device
@@ -27,7 +23,8 @@ from appliance.keyring.epochs import ExchangedKey, OpenEpoch, open_epochs
 from appliance.keyring.exchanged import all_is_well, raise_alarm
 from appliance.keyring.halves import Halves
 from appliance.keyring.leases import PURPOSES, Caller, Lease, LeaseTable, TakenToken
-from appliance.logs import log, log_unexpected
+from appliance.keyring.record import Record, remembered_head
+from appliance.logs import log_unexpected
 from appliance.paths import StatePaths
 from appliance.sealing.header import read_header
 from appliance.sealing.identities import Identity, unwrap
@@ -35,8 +32,6 @@ from appliance.sealing.identities import Identity, unwrap
 MOST_HEADERS = 10_000
 MOST_STUDIES = 100
 LONGEST_STUDY = 64
-PROCESS = "keyagent"
-HEAD = re.compile(r"(\d{1,15}):([0-9a-f]{64})")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -53,8 +48,7 @@ class Agent:
 
     def __init__(self, paths: StatePaths, log: AuditLog, leases: LeaseTable) -> None:
         self._paths = paths
-        self._log = log
-        self._witness = Witness(paths)
+        self._record = Record(paths, log)
         self._leases = leases
         self._halves = Halves(paths)
         self._epochs: dict[str, list[OpenEpoch]] = {}
@@ -62,8 +56,8 @@ class Agent:
         self._ended = False
         self.changed = threading.Condition()
         self.over = threading.Event()
-        self._door = Door(log, self.over)
-        self._devices = DeviceVerbs(paths, log, leases, self._lock, self._door, self._halves, self._after_end)
+        self._door = Door(self._record, self.over)
+        self._devices = DeviceVerbs(paths, self._record, leases, self._lock, self._door, self._halves, self._after_end)
         self._verbs = {
             "status": Verb(self.status, {}),
             "login": Verb(
@@ -132,31 +126,27 @@ class Agent:
         put back to an earlier day, and the answer says so.
         """
         require_device(device)
-        remembered = HEAD.fullmatch(seen)
-        if seen and remembered is None:
-            raise BadInput("The remembered head of the audit log is malformed.", "Leave it out.")
+        remembered = remembered_head(seen)
         with self._door.turn(person):
             identity = self._door.open(person, lambda: self._halves.open(person, passphrase, device, shown, fresh))
             epochs = self._open_epochs(person, identity)
-        rolled_back = remembered is not None and not still_holds(
-            self._paths, PROCESS, int(remembered[1]), remembered[2]
-        )
+        rolled_back = self._record.forgot(remembered)
         with self._lock:
             if self.over.is_set():
                 raise NotLoggedIn("The archive is being locked.", "Log in again.")
-            if remembered is not None and rolled_back:
-                self._log.append(clock.now(), "keyagent:audit:rolled_back", person=person, seen=seen)
-            if cut := self._cut_logs():
-                self._log.append(clock.now(), "keyagent:audit:cut", person=person, logs=cut)
+            if rolled_back:
+                self._record.write("keyagent:audit:rolled_back", person=person, seen=seen)
+            if cut := self._record.cut_since_seen():
+                self._record.write("keyagent:audit:cut", person=person, logs=cut)
             token, lease = self._leases.open_person(person, caller, time.monotonic(), device)
-            with self._recorded(token):
-                known = heads(self._paths, PROCESS)
+            with self._withdrawn_unless_written(token):
+                known = self._record.ends()
                 on_device = {"device": device} if device else {}
-                head = self._log.append(
-                    clock.now(), "keyagent:person:login", person=person, lease=lease.id, heads=known, **on_device
+                head = self._record.write(
+                    "keyagent:person:login", person=person, lease=lease.id, heads=known, **on_device
                 )
             self._epochs[person] = epochs
-            self._witness_all()
+            self._record.see_ends()
         self._tell()
         told = {"seq": head.seq, "hash": head.hash}
         return {
@@ -172,7 +162,7 @@ class Agent:
         with self._lock:
             lease = self._leases.end(token, caller, time.monotonic())
             if lease is not None:
-                self._append_if_it_can("keyagent:person:logout", person=lease.person, lease=lease.id)
+                self._record.write_if_it_can("keyagent:person:logout", person=lease.person, lease=lease.id)
         self.sweep()
         return {}
 
@@ -192,8 +182,8 @@ class Agent:
         """Give out a lease for the appliance's own work on notes, while somebody is logged in."""
         with self._lock:
             token, lease = self._leases.open_job(caller, time.monotonic())
-            with self._recorded(token):
-                self._log.append(clock.now(), "keyagent:job:begin", lease=lease.id)
+            with self._withdrawn_unless_written(token):
+                self._record.write("keyagent:job:begin", lease=lease.id)
         return {"token": token, "lease": lease.id}
 
     def ticket(self, caller: Caller, token: str, studies: list[str]) -> dict[str, Any]:
@@ -204,11 +194,9 @@ class Agent:
         with self._lock:
             issuer = self._leases.use(token, caller, now)
             fresh, lease = self._leases.open_ticket(issuer, studies, now)
-            with self._recorded(fresh):
+            with self._withdrawn_unless_written(fresh):
                 named = sorted(set(studies))
-                self._log.append(
-                    clock.now(), "keyagent:ticket:issue", person=lease.person, lease=lease.id, studies=named
-                )
+                self._record.write("keyagent:ticket:issue", person=lease.person, lease=lease.id, studies=named)
         return {"token": fresh, "lease": lease.id}
 
     def decide(self, caller: Caller, token: str, kind: str, study: str, digest: str) -> dict[str, Any]:
@@ -224,9 +212,9 @@ class Agent:
         with self._asked_by(caller, token, named) as lease:
             role = next((epoch.role for epoch in self._epochs.get(lease.person, [])), "")
         if reason := objection(lease.kind, role, kind):
-            self._refuse(lease, reason, kind=kind, **named)
+            self._record.refuse(lease, reason, kind=kind, **named)
             raise Refused("This person may not decide that.", "Ask the owner of the box.")
-        self._log.append(clock.now(), f"keyagent:decision:{kind}", person=lease.person, lease=lease.id, **named)
+        self._record.write(f"keyagent:decision:{kind}", person=lease.person, lease=lease.id, **named)
         return {"person": lease.person}
 
     def unwrap(self, caller: Caller, token: str, purpose: str, study: str, headers: list[str]) -> dict[str, Any]:
@@ -243,16 +231,16 @@ class Agent:
             identities = self._identities(lease, purpose)
         objection = lease.objection(purpose, study) or ("" if identities else "not granted")
         if objection:
-            self._refuse(lease, objection, **read)
+            self._record.refuse(lease, objection, **read)
             raise Refused("This session may not read that.", "Ask the owner of the box.")
         try:
             keys = [unwrap(identities, read_header(io.BytesIO(raw))) for raw in raws]
         except NegatoError as error:
-            self._refuse(lease, type(error).__name__, **read)
+            self._record.refuse(lease, type(error).__name__, **read)
             # The lease covers the read, so what does not open is not the reader's fault: a harmed or a foreign file.
             raise Damaged(error.message, "Run: appliance check --deep") from error
         event = f"keyagent:{'study' if study else 'notes'}:{purpose}"
-        self._log.append(clock.now(), event, person=lease.person, lease=lease.id, **read)
+        self._record.write(event, person=lease.person, lease=lease.id, **read)
         if self.over.is_set():
             raise NotLoggedIn("The archive is being locked.", "Log in again.")
         return {"keys": [base64.b64encode(key).decode("ascii") for key in keys]}
@@ -276,8 +264,8 @@ class Agent:
             with self._lock:
                 first, self._ended = not self._ended, True
                 if first and (self._epochs or reason == "asked"):
-                    self._append_if_it_can("keyagent:archive:lock", reason=reason, heads=heads(self._paths, PROCESS))
-                    self._witness_all()
+                    self._record.write_if_it_can("keyagent:archive:lock", reason=reason, heads=self._record.ends())
+                    self._record.see_ends()
         finally:
             with self._lock:
                 self._epochs = {}
@@ -293,14 +281,14 @@ class Agent:
             try:
                 raise_alarm(self._paths, error.file)
             finally:
-                self._append_if_it_can("keyagent:recipients:exchanged", person=person, public_key=error.file)
+                self._record.write_if_it_can("keyagent:recipients:exchanged", person=person, public_key=error.file)
             raise
         if not any(epoch.notes or epoch.images for epoch in epochs):
             # A slot that was put back after its person left: right passphrase, no key.
-            self._log.append(clock.now(), "keyagent:person:refused", person=person, reason="opens nothing")
+            self._record.write("keyagent:person:refused", person=person, reason="opens nothing")
             raise Refused("Name or passphrase is wrong.", "Check both and try again.")
         if all_is_well(self._paths, epochs):
-            self._log.append(clock.now(), "keyagent:recipients:restored", person=person)
+            self._record.write("keyagent:recipients:restored", person=person)
         return epochs
 
     def _identities(self, lease: Lease, purpose: str) -> list[Identity]:
@@ -317,14 +305,14 @@ class Agent:
             with self._lock:
                 yield self._leases.use(token, caller, time.monotonic())
         except NotLoggedIn:
-            self._refuse(self._leases.ended(token), "ended", **asked)
+            self._record.refuse(self._leases.ended(token), "ended", **asked)
             raise
         except TakenToken as error:
-            self._refuse(error.lease, "other caller", **asked)
+            self._record.refuse(error.lease, "other caller", **asked)
             raise Refused(error.message, error.next_step) from error
 
     @contextmanager
-    def _recorded(self, token: str) -> Iterator[None]:
+    def _withdrawn_unless_written(self, token: str) -> Iterator[None]:
         """Take back the lease that was just opened if its line cannot be written: nobody ever gets the token."""
         try:
             yield
@@ -332,40 +320,15 @@ class Agent:
             self._leases.withdraw(token)
             raise
 
-    def _append_if_it_can(self, event: str, **fields: Any) -> None:
-        """Write down what gives nothing to anybody and must happen even if no trace of it can be kept."""
-        try:
-            self._log.append(clock.now(), event, **fields)
-        except NegatoError as error:
-            log("audit.unwritten", line=event, reason=type(error).__name__)
-
-    def _cut_logs(self) -> list[str]:
-        """Return whose log was cut since the last login or lock; the witness itself when it cannot be read."""
-        try:
-            return self._witness.misses()
-        except (Damaged, OSError):
-            return [WITNESS]
-
-    def _witness_all(self) -> None:
-        """Write down how far every log goes, as far as there is room: it gives nothing to anybody."""
-        try:
-            self._witness.see(clock.now())
-        except NegatoError as error:
-            log("audit.unwritten", line="witness", reason=type(error).__name__)
-
     def _noted(self, error: NegatoError) -> NegatoError:
         """Return what the caller hears of an error; the use of somebody else's token is written down first."""
         if not isinstance(error, TakenToken):
             return error
         try:
-            self._refuse(error.lease, "other caller")
+            self._record.refuse(error.lease, "other caller")
         except NegatoError as unwritten:
             return unwritten
         return error
-
-    def _refuse(self, lease: Lease | None, reason: str, **read: Any) -> None:
-        known = {"person": lease.person, "lease": lease.id} if lease is not None else {"lease": ""}
-        self._log.append(clock.now(), "keyagent:lease:refused", **known, reason=reason, **read)
 
     def _after_end(self) -> None:
         """Tell who watches that sessions ended, and lock when the last one did."""

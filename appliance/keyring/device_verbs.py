@@ -8,14 +8,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from appliance import clock
-from appliance.audit.log import AuditLog
 from appliance.errors import BadInput, Refused
 from appliance.keyring.approvals import Approvals
 from appliance.keyring.door import Door
 from appliance.keyring.halves import Halves
-from appliance.keyring.leases import Caller, Lease, LeaseTable
+from appliance.keyring.leases import Caller, LeaseTable
 from appliance.keyring.paper import require_paper_key
+from appliance.keyring.record import Record
 from appliance.paths import StatePaths
 
 # What people do with devices and equipment, and what happens of itself.
@@ -35,7 +34,7 @@ class DeviceVerbs:
     def __init__(
         self,
         paths: StatePaths,
-        log: AuditLog,
+        record: Record,
         leases: LeaseTable,
         lock: threading.Lock,
         door: Door,
@@ -44,7 +43,7 @@ class DeviceVerbs:
     ) -> None:
         """``lock`` guards ``leases``; ``after_end`` is called when sessions ended, without it."""
         self._paths = paths
-        self._log = log
+        self._record = record
         self._leases = leases
         self._lock = lock
         self._door = door
@@ -68,10 +67,10 @@ class DeviceVerbs:
             with self._lock:
                 lease = self._leases.use(token, caller, time.monotonic())
             if lease.kind not in ("person", "recovery"):
-                self._refuse(lease)
+                self._record.refuse(lease, "purpose")
                 raise Refused("This session may change no device.", "Ask the owner of the box.")
             told |= {"by": lease.person or "paper key", "lease": lease.id}
-        self._log.append(clock.now(), f"keyagent:device:{act}", **{name: said for name, said in told.items() if said})
+        self._record.write(f"keyagent:device:{act}", **{name: said for name, said in told.items() if said})
         return {}
 
     def end_device(self, _caller: Caller, device: str, person: str) -> dict[str, Any]:
@@ -80,9 +79,7 @@ class DeviceVerbs:
         with self._lock:
             ended = self._leases.end_device(device) if device else []
             for lease in ended:
-                self._log.append(
-                    clock.now(), "keyagent:device:session_ended", person=lease.person, lease=lease.id, device=device
-                )
+                self._record.write("keyagent:device:session_ended", person=lease.person, lease=lease.id, device=device)
         if device and person and self._halves.needs_half(person):
             with self._door.turn():
                 self._halves.take_away(person, device)
@@ -101,7 +98,7 @@ class DeviceVerbs:
             if lease.kind != "person" or not self._halves.needs_half(lease.person):
                 raise Refused("There is nothing to approve: this passphrase works without a device.", "")
             code = self._approvals.give(lease.person, now)
-        self._log.append(clock.now(), "keyagent:device:approve", person=lease.person, lease=lease.id)
+        self._record.write("keyagent:device:approve", person=lease.person, lease=lease.id)
         return {"code": code}
 
     def claim(
@@ -116,7 +113,7 @@ class DeviceVerbs:
                     self._halves.forget(person)
                 self._approvals.take(person, code, now)
             self._door.open(person, lambda: self._halves.share(person, passphrase, device, fresh))
-        self._log.append(clock.now(), "keyagent:device:half", person=person, device=device)
+        self._record.write("keyagent:device:half", person=person, device=device)
         return {}
 
     def shorten(self, caller: Caller, token: str, passphrase: str, password: str, shown: str) -> dict[str, Any]:
@@ -128,7 +125,7 @@ class DeviceVerbs:
         person = lease.person
         with self._door.turn(person):
             self._door.open(person, lambda: self._halves.shorten(person, passphrase, password, lease.device, shown))
-        self._log.append(clock.now(), "keyagent:person:password", person=person, lease=lease.id, device=lease.device)
+        self._record.write("keyagent:person:password", person=person, lease=lease.id, device=lease.device)
         return {}
 
     def recover(self, caller: Caller, paper: str) -> dict[str, Any]:
@@ -137,16 +134,12 @@ class DeviceVerbs:
             self._door.open(PAPER, lambda: require_paper_key(self._paths, paper))
         with self._lock:
             token, lease = self._leases.open_recovery(caller, time.monotonic())
-        self._log.append(clock.now(), "keyagent:paper:shown", lease=lease.id)
+        self._record.write("keyagent:paper:shown", lease=lease.id)
         return {"token": token}
 
     def forget_all(self) -> None:
         """Take back every code: the archive was locked."""
         self._approvals.forget_all()
-
-    def _refuse(self, lease: Lease) -> None:
-        told = {"person": lease.person, "lease": lease.id, "reason": "purpose"}
-        self._log.append(clock.now(), "keyagent:lease:refused", **told)
 
 
 def require_device(device: str) -> None:

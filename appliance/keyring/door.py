@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from appliance import clock
-from appliance.audit.log import AuditLog
 from appliance.errors import Refused
 from appliance.keyring.guesses import Guesses
+from appliance.keyring.record import Record
 
 _Opened = TypeVar("_Opened")
 LONGEST_PERSON = 64
@@ -20,9 +19,9 @@ LONGEST_PERSON = 64
 class Door:
     """Lets one caller at a time try a passphrase: each try costs much memory by design."""
 
-    def __init__(self, log: AuditLog, over: threading.Event) -> None:
+    def __init__(self, record: Record, over: threading.Event) -> None:
         """``over`` is set when the archive is being locked: nobody waits any longer then."""
-        self._log = log
+        self._record = record
         self._over = over
         self._guesses = Guesses()
         self._lock = threading.Lock()
@@ -44,7 +43,7 @@ class Door:
         except Refused:
             with self._lock:
                 self._guesses.wrong(person, time.monotonic())
-            self._log.append(clock.now(), "keyagent:person:refused", person=person[:LONGEST_PERSON])
+            self._record.write("keyagent:person:refused", person=person[:LONGEST_PERSON])
             raise
         with self._lock:
             self._guesses.right(person)

@@ -245,3 +245,15 @@ def test_what_is_no_plain_file_is_named_and_neither_read_nor_written(paths: Stat
         with pytest.raises((EnvironmentProblem, Damaged)):
             AuditLog(paths, name)
     assert elsewhere.read_bytes() == b"kept"
+
+
+def test_a_line_that_others_are_told_of_is_on_the_disk_first(
+    paths: StatePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process may be between writing it and having it synced."""
+    filled(paths, 2, "receiver").close()
+    filled(paths, 3, "web").close()
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fdatasync", lambda fd: synced.append(str(Path(f"/proc/self/fd/{fd}").readlink())))
+    assert {process: head["seq"] for process, head in heads(paths, "web").items()} == {"receiver": 2}
+    assert synced == [str(paths.audit_log("receiver"))]
