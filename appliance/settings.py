@@ -16,8 +16,8 @@ PREFIX = "NEGATO_"
 SYSTEM_STATE = Path("/var/lib/negatoscope")
 SYSTEM_RUN = Path("/run/negatoscope")
 SYSTEM_FILE = Path("/etc/negatoscope/settings.toml")
-# A name of the DNS, or none.
-NAME = r"^$|^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+# A name of the DNS, or none; with a number as its last label it would be an address.
+NAME = r"^$|^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+$|0x[0-9a-f]*$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 # An application entity's title (PS3.5 6.2): printable ASCII without backslash, no space at either end.
 AE_TITLE = r"^[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?$"
 

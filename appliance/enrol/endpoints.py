@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 from ipaddress import IPv4Address
 
-from appliance.network.desired import LOCAL4
+from appliance.network.public import is_private
 from appliance.people.models import Tunnel
 
 # An address of documentation (RFC 5737): the kernel only looks up the way there, no packet leaves.
@@ -14,14 +14,17 @@ _SOMEWHERE = ("192.0.2.1", 9)
 
 
 def local_address() -> IPv4Address | None:
-    """Return this machine's address on the practice's network, if it has one and this process may see it."""
+    """Return this machine's address on the practice's network, if it has one and this process may see it.
+
+    One that it gave itself for lack of a router (169.254.0.0/16) is none: another boot gives another.
+    """
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
             asked.connect(_SOMEWHERE)
             found = IPv4Address(asked.getsockname()[0])
     except OSError:
         return None
-    return found if any(found in network for network in LOCAL4) else None
+    return found if is_private(found) else None
 
 
 class Endpoints:

@@ -12,7 +12,7 @@ from appliance.errors import BadInput, Damaged, EnvironmentProblem, NegatoError
 from appliance.logs import log
 from appliance.network import line
 from appliance.network.desired import MOST_PEERS, DesiredNetwork, from_json, to_json
-from appliance.network.wireguard_config import require_endpoint
+from appliance.network.wireguard_config import is_endpoint
 from appliance.network.wireguard_key import require_key
 from appliance.paths import StatePaths
 
@@ -86,8 +86,9 @@ def load_seen(paths: StatePaths) -> Seen:
         with paths.endpoints.open("rb") as file:
             stored = line.decode(file.read(line.LONGEST + 1))
         endpoints = {
-            require_key(key, "peer"): require_endpoint(str(endpoint), "endpoint")
+            require_key(key, "peer"): str(endpoint)
             for key, endpoint in list(stored["endpoints"].items())[:MOST_PEERS]
+            if is_endpoint(str(endpoint))
         }
         online = frozenset(key for key in stored["online"] if key in endpoints)
         return Seen(endpoints, online, int(stored["saved"]))

@@ -20,7 +20,7 @@ from appliance.network.desired import INTERFACE, DesiredNetwork
 from appliance.network.netd_wire import Status
 from appliance.network.nft_listing import Listing
 from appliance.network.wg_dump import Dump
-from appliance.network.wireguard_config import server_config
+from appliance.network.wireguard_config import is_endpoint, server_config
 from appliance.paths import StatePaths
 
 # WireGuard gives up a session after so long (REJECT_AFTER_TIME, white paper 6.1): who shook hands since is online.
@@ -203,7 +203,8 @@ class RealTunnel:
         if dump is None:
             return
         now = time.time()
-        peers = [peer.status for peer in dump.peers if peer.status.endpoint]
+        # A peer on the box's own cable is found by its next packet: its address there means nothing elsewhere.
+        peers = [peer.status for peer in dump.peers if is_endpoint(peer.status.endpoint)]
         endpoints = {peer.public_key: peer.endpoint for peer in peers}
         online = frozenset(peer.public_key for peer in peers if now - peer.latest_handshake < ONLINE_SECONDS)
         # A card or a disk lives longer when nothing is written while nothing changes.

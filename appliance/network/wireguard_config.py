@@ -38,7 +38,7 @@ class ClientTunnel:
 
 
 def require_endpoint(text: str, where: str) -> str:
-    """Return ADDRESS:PORT, [ADDRESS]:PORT or NAME:PORT as it is written; :class:`BadInput` that names ``where``.
+    """Return ADDRESS:PORT, [ADDRESS]:PORT or NAME:PORT in one way of writing; :class:`BadInput` that names ``where``.
 
     A name comes back in small letters and without the dot at its end. An address is one machine's, which others can
     reach: neither nobody's, this machine's own, everybody's, nor one that is good for one cable alone.
@@ -48,22 +48,35 @@ def require_endpoint(text: str, where: str) -> str:
         if not (port.isascii() and port.isdecimal() and 0 < int(port) <= 65535):
             raise ValueError
         if host.startswith("[") and host.endswith("]") and "%" not in host:
-            _require_unicast(IPv6Address(host[1:-1]))
-            return text
+            address = IPv6Address(host[1:-1])
+            _require_unicast(address)
+            return f"[{address}]:{int(port)}"
         if host.replace(".", "").isdecimal():
             _require_unicast(IPv4Address(host))
-            return text
+            return f"{host}:{int(port)}"
         name = host.lower().removesuffix(".")
-        if not _HOST.fullmatch(name) or _NUMBER.fullmatch(name.rpartition(".")[2]):
+        last = name.rpartition(".")[2]
+        if not _HOST.fullmatch(name) or _NUMBER.fullmatch(last) or last == "localhost":
             raise ValueError
     except ValueError:
         example = "For example: cabinet.example.org:51820."
         raise BadInput(f"{where} is not HOST:PORT under which other machines find the box.", example) from None
-    return f"{name}:{port}"
+    return f"{name}:{int(port)}"
+
+
+def is_endpoint(text: str) -> bool:
+    """Return whether ``text`` is an endpoint as :func:`require_endpoint` asks."""
+    try:
+        require_endpoint(text, "endpoint")
+    except BadInput:
+        return False
+    return True
 
 
 def _require_unicast(address: IPv4Address | IPv6Address) -> None:
     kinds = (address.is_unspecified, address.is_loopback, address.is_multicast, address.is_reserved)
+    if isinstance(address, IPv6Address) and address.is_site_local:  # Given up in 2004 (RFC 3879).
+        raise ValueError
     if any(kinds) or address.is_link_local or (isinstance(address, IPv4Address) and int(address) < 1 << 24):
         raise ValueError
 

@@ -206,6 +206,14 @@ def test_a_title_that_no_application_entity_can_have_exits_with_2(idle: Box, tmp
     assert done.returncode == USAGE and b"ae_title" in done.stderr.lower(), done.stderr
 
 
+@pytest.mark.parametrize("name", ["127.0.0.1", "cabinet", "cabinet.example.0x7f", "-x.example", "Cabinet.example"])
+def test_a_public_name_that_is_none_of_the_dns_exits_with_2(idle: Box, tmp_path: Path, name: str) -> None:
+    box = Box(tmp_path)
+    box.environment |= {"NEGATO_PUBLIC_NAME": name}
+    done = box.run("serve", "--state", str(idle.state), timeout=20)
+    assert done.returncode == USAGE and b"public_name" in done.stderr, done.stderr
+
+
 @pytest.mark.parametrize("setting", ["NEGATO_HOSTS", "NEGATO_ASSOCIATIONS", "NEGATO_AE_TITLE"])
 def test_a_wrong_setting_of_the_environment_exits_with_2(idle: Box, tmp_path: Path, setting: str) -> None:
     box = Box(tmp_path)
