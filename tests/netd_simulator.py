@@ -13,7 +13,7 @@ from appliance import sockets
 from appliance.errors import EnvironmentProblem
 from appliance.network import netd_wire
 from appliance.network.answers import encode_error
-from appliance.network.desired import DesiredNetwork
+from appliance.network.desired import DesiredNetwork, fingerprint
 from appliance.network.line import LONGEST
 from appliance.network.netd_wire import PeerStatus, Status, UnknownSender
 from appliance.sealing.tunnel_keys import new_private_key, public_key_of
@@ -28,6 +28,7 @@ class NetdSimulator:
         self.traffic: dict[str, tuple[int, int]] = {}
         self.unknown: list[UnknownSender] = []
         self.broken = ""
+        self.differences: tuple[str, ...] = ()
         self.key = public_key_of(new_private_key())
 
     def status(self) -> Status:
@@ -46,6 +47,8 @@ class NetdSimulator:
                 for peer in peers
             ),
             unknown_senders=tuple(self.unknown),
+            differences=self.differences,
+            applied=fingerprint(self.network),
         )
 
     def answer(self, raw: bytes) -> bytes:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from appliance.api.acting import Acting
 from appliance.api.gate import Gate
 from appliance.enrol.enrolment import Enrolment, Invited, Seen
-from appliance.errors import NotFound
+from appliance.errors import NegatoError, NotFound
 from appliance.network.qr import qr_svg
 from appliance.network.wireguard_config import OWN_KEY
 from appliance.people.store import People
@@ -99,10 +99,14 @@ class Handed(BaseModel):
 
 
 class Listing(BaseModel):
-    """The devices that the reader may see; ``all`` says that these are everybody's."""
+    """The devices that the reader may see; ``all`` says that these are everybody's.
+
+    ``tunnel`` says whether tunnel and firewall are as the box asked for, differ from that, or do not answer.
+    """
 
     devices: list[Device]
     all: bool
+    tunnel: Literal["well", "differs", "silent"]
 
 
 class Somebody(BaseModel):
@@ -146,7 +150,8 @@ def devices_router(
         names = {person.id: person.name for person in people.everybody()}
         found = [seen for seen in enrolment.listing() if every or seen.device.person == actor.person.id]
         found = [seen for seen in found if seen.device.reach == "pages"]
-        return Listing(devices=[shown_device(seen, names, actor.person.id) for seen in found], all=every)
+        devices = [shown_device(seen, names, actor.person.id) for seen in found]
+        return Listing(devices=devices, all=every, tunnel=_tunnel(enrolment))
 
     @router.post("/api/devices", status_code=201)
     def invite(invitation: Invitation, reader: Reader = Depends(gate.reader)) -> Handed:
@@ -191,6 +196,13 @@ def devices_router(
         return Response(status_code=204)
 
     return router
+
+
+def _tunnel(enrolment: Enrolment) -> Literal["well", "differs", "silent"]:
+    try:
+        return "differs" if enrolment.differences() else "well"
+    except NegatoError:
+        return "silent"
 
 
 def shown_device(seen: Seen, names: dict[str, str], reader: str) -> Device:

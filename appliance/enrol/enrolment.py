@@ -30,6 +30,7 @@ from appliance.enrol.senders import (
 )
 from appliance.enrol.wanted import interfaces, new_tunnel, wanted
 from appliance.errors import NegatoError
+from appliance.network.desired import fingerprint
 from appliance.network.netd_wire import PeerStatus, Status
 from appliance.network.subnets import RANDOM_BYTES
 from appliance.network.wireguard_config import OWN_KEY, require_endpoint
@@ -234,7 +235,7 @@ class Enrolment:
                 at = stamp(datetime.fromtimestamp(peer.latest_handshake, moment.tzinfo))
                 self._devices.change(device.id, lambda row, at=at: setattr(row, "last_seen", at))  # type: ignore[misc]
         network = wanted(self.tunnel(), self._devices.all(), self._devices.senders(), self._port, now)
-        if not status.up or {peer.public_key for peer in network.peers} != set(peers):
+        if not status.up or status.applied != fingerprint(network):
             status = self._netd.apply(network)
         return status, changed
 
@@ -290,6 +291,10 @@ class Enrolment:
         here = [device for device in self._devices.all() if device.state != "revoked"]
         return [Seen(device, peers.get(device.public_key)) for device in here]
 
+    def differences(self) -> tuple[str, ...]:
+        """Return in words where tunnel and firewall are not as they were asked for; raises when netd does not tell."""
+        return self._netd.status().differences
+
     def equipment(self) -> list[Equipment]:
         """Return the equipment that was decided on, and what knocked unknown in the last hour."""
         return equipment(self._devices.senders(), self._netd.status().unknown_senders)
@@ -298,7 +303,7 @@ class Enrolment:
         """Let an address of the practice's network send images, or refuse it.
 
         Confirmed is what the firewall lets in: if netd cannot be told, what was decided before stays. A refusal stays
-        written down, and holds from netd's next start at the latest.
+        written down, and holds once the tunnel is looked after again (:meth:`look`).
         """
         kept, now = require_local(address), stamp(self._clock())
         sender = Sender(

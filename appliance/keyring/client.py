@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import queue
 import socket
 import time
@@ -155,7 +156,8 @@ class AgentClient:
 
         An agent that is not there yet is waited for, up to ``patience`` seconds.
         """
-        with self._await(patience) as connection:
+        # An agent that ends before it reads resets the connection.
+        with self._await(patience) as connection, contextlib.suppress(OSError):
             wire.send(connection, {"verb": "watch"})
             while (message := wire.receive(connection)) is not None:
                 yield bool(message["ok"]["locked"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from appliance.netd.server_key import ServerKey
 from appliance.netd.table import require_ours
-from appliance.network.desired import DesiredNetwork
+from appliance.network.desired import DesiredNetwork, fingerprint
 from appliance.network.netd_wire import PeerStatus, Status
 
 
@@ -25,7 +25,7 @@ class FakeTunnel:
         if self._network is None:
             return Status(up=False, listen_port=0)
         peers = tuple(PeerStatus(peer.public_key, "", 0, 0, 0) for peer in self._network.peers)
-        return Status(up=True, listen_port=self._port, peers=peers)
+        return Status(up=True, listen_port=self._port, peers=peers, applied=fingerprint(self._network))
 
     def apply(self, network: DesiredNetwork) -> Status:
         """Remember ``network``."""

@@ -16,7 +16,7 @@ from appliance.netd.programs import find, run
 from appliance.netd.server_key import ServerKey
 from appliance.netd.table import require_ours
 from appliance.network import nft_listing, wg_dump
-from appliance.network.desired import INTERFACE, DesiredNetwork
+from appliance.network.desired import INTERFACE, DesiredNetwork, fingerprint
 from appliance.network.netd_wire import Status
 from appliance.network.nft_listing import Listing
 from appliance.network.wg_dump import Dump
@@ -70,6 +70,7 @@ class RealTunnel:
             unknown_senders=tuple(found.unknown_senders) if found else (),
             outsiders=tuple(found.outsiders) if found else (),
             differences=tuple(differences),
+            applied=fingerprint(self._applied.wanted),
         )
 
     def apply(self, network: DesiredNetwork) -> Status:

@@ -5,6 +5,8 @@ A value of these classes is valid: whoever builds one from outside input gets :c
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from dataclasses import dataclass, field
 from ipaddress import (
@@ -140,6 +142,14 @@ def to_json(network: DesiredNetwork) -> dict[str, object]:
         ],
         "senders": [str(sender) for sender in network.senders],
     }
+
+
+def fingerprint(network: DesiredNetwork | None) -> str:
+    """Return a text that two networks share only when they are the same, secrets included; it tells none of them.
+
+    SHA-256 in hexadecimal, empty for no network.
+    """
+    return hashlib.sha256(json.dumps(to_json(network)).encode("ascii")).hexdigest() if network is not None else ""
 
 
 def from_json(value: object) -> DesiredNetwork:

@@ -55,7 +55,10 @@ class Outsider:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The tunnel and the firewall as they are; ``differences`` says in words where that is not what was asked for."""
+    """The tunnel and the firewall as they are; ``differences`` says in words where that is not what was asked for.
+
+    ``applied`` is the fingerprint of the network that netd keeps up (``desired``), empty without one.
+    """
 
     up: bool
     listen_port: int
@@ -63,6 +66,7 @@ class Status:
     unknown_senders: tuple[UnknownSender, ...] = ()
     outsiders: tuple[Outsider, ...] = ()
     differences: tuple[str, ...] = ()
+    applied: str = ""
 
 
 def encode_request(request: Request) -> bytes:
@@ -101,6 +105,7 @@ def decode_status(raw: bytes) -> Status:
             unknown_senders=tuple(UnknownSender(**item) for item in found["unknown_senders"]),
             outsiders=tuple(Outsider(**item) for item in found["outsiders"]),
             differences=tuple(map(str, found["differences"])),
+            applied=str(found["applied"]),
         )
     except (KeyError, TypeError, ValueError):
         raise BadInput("netd gave an answer that is none.") from None

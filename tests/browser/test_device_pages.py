@@ -225,6 +225,24 @@ def test_a_tunnel_that_does_not_answer_is_said_and_lets_nobody_in(
         netd.broken = ""
 
 
+def test_a_tunnel_that_is_not_as_asked_for_is_said_on_the_page_and_by_the_command(
+    box: TunnelledBox, netd: NetdSimulator, owner: Page
+) -> None:
+    warning = owner.locator("p.warning")
+    expect(owner.locator("h1")).to_be_visible()
+    assert warning.count() == 0 and json.loads(box.command("status", "--json"))["tunnel"]["differences"] == []
+    netd.differences = ("The firewall is missing.",)
+    try:
+        assert "ALARM: The firewall is missing." in box.command("status")
+        owner.reload()
+        expect(warning).to_contain_text("appliance status")
+    finally:
+        netd.differences = ()
+    owner.reload()
+    expect(owner.locator("h1")).to_be_visible()
+    expect(warning).to_have_count(0)
+
+
 def test_the_devices_on_a_phone_in_french(box: TunnelledBox, netd: NetdSimulator, browser: Browser) -> None:
     names = {"Ordinateur du bureau": "computer", "Accueil": "practice_pc", "Téléphone de Claire": "phone"}
     for name, kind in names.items():

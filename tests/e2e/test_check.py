@@ -328,7 +328,7 @@ def test_a_decision_that_was_cut_is_told_on_the_list_and_named_by_a_check_after_
             assert {one["what"] for one in deep(box)[1]} >= {"decision-missing", "object-missing"}
             NOTE(box.state).unlink()
             rebuild(box, "--give-up")
-            assert missing(client) == {"images": 0, "decisions": False}
+            wait_for(lambda: missing(client) == {"images": 0, "decisions": False}, 10)
             assert deep(box) == (0, [])
 
 

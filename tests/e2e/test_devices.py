@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from appliance.enrol.netd import NetdClient
 from appliance.people.devices import Devices
 from appliance.people.file import SystemFile
 from appliance.sealing.tunnel_keys import new_private_key, public_key_of
@@ -491,12 +492,15 @@ def test_equipment_that_the_firewall_could_not_be_told_of_is_not_said_to_be_let_
         away.rename(socket)
     assert state() == before
     assert decide("confirm") and state() == "confirmed"
+    netd = NetdClient(socket)
+    let_in = netd.status().applied
     socket.rename(away)
     try:
         assert not decide("refuse")
     finally:
         away.rename(socket)
     assert state() == "refused", "who was refused is not let in again because of a fault"
+    wait_for(lambda: netd.status().applied != let_in, 20)  # The firewall is told as soon as it hears again.
 
 
 @pytest.mark.parametrize(

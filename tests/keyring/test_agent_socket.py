@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from appliance import sockets
 from appliance.errors import BadInput, Damaged, NotLoggedIn, Refused
 from appliance.keyring import wire
+from appliance.keyring.client import AgentClient
 from tests.box import PASSPHRASE, wait_for
 from tests.keyring.agentbox import AgentBox, agent_box
 
@@ -270,3 +272,19 @@ def test_whoever_locks_hears_of_it_before_the_agent_is_gone(agent: AgentBox) -> 
         agent.login(client)
         client.lock()
         agent.end()
+
+
+def test_an_agent_that_ends_before_it_reads_is_the_end_of_watching(tmp_path: Path) -> None:
+    """The connection is reset then, which is no fault that anybody has to look into."""
+    path = tmp_path / "keyagent.sock"
+    with sockets.listen(path) as listener:
+
+        def end_unread() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1)
+
+        thread = threading.Thread(target=end_unread)
+        thread.start()
+        assert list(AgentClient(path).watch()) == []
+        thread.join(10)

@@ -8,6 +8,8 @@ export class DeviceList {
   equipment = $state.raw<Equipment[]>([]);
   /** everybody's devices, not only one's own */
   all = $state(false);
+  /** whether tunnel and firewall are as the box asked for */
+  tunnel = $state<'well' | 'differs' | 'silent'>('well');
   ready = $state(false);
   failed = $state<'' | ErrorCode>('');
   #asked = false;
@@ -29,6 +31,7 @@ export class DeviceList {
       if (number !== this.#number) return;
       this.devices = found.devices;
       this.all = found.all;
+      this.tunnel = found.tunnel;
       this.equipment = equipment;
       this.ready = true;
       this.failed = '';
