@@ -9,7 +9,7 @@ import time
 from fastapi import Request
 
 from appliance.api.visitors import Visitors
-from appliance.errors import Locked, NotLoggedIn
+from appliance.errors import EnvironmentProblem, Locked, NotLoggedIn
 from appliance.keyring.client import AgentClient
 from appliance.retrieve.reading import Reader
 
@@ -65,6 +65,11 @@ class Gate:
     def shut(self) -> None:
         """Let nobody through any more: the archive was locked, and this process ends. May be called from any thread."""
         self._shut = True
+
+    def require_open(self) -> None:
+        """Raise :class:`EnvironmentProblem` once shut: who logs in now has to be let in by the process after this."""
+        if self._shut:
+            raise EnvironmentProblem("The archive is just being locked.", "Try again in a moment.")
 
     def _ask(self, token: str) -> Reader:
         if token:

@@ -116,6 +116,7 @@ def session_router(
         person = people.by_name(credentials.user)
         who = person.id if person else _nobody(credentials.user)
         seen = (credentials.audit_head.seq, credentials.audit_head.hash) if credentials.audit_head else None
+        gate.require_open()
         try:
             browser = await require_browser(request, person)
             token, lease = await asyncio.to_thread(agent.login, who, credentials.password, seen, browser)
@@ -127,7 +128,9 @@ def session_router(
             if browser is not None:
                 await asyncio.to_thread(enrolment.renew, browser.device, browser.shown, browser.fresh)
             found = people.by_id(lease.person)
+            gate.require_open()
             if found is None or not await asyncio.to_thread(wait_open, OPENING_SECONDS):
+                gate.require_open()
                 raise EnvironmentProblem("The archive did not open.", "Try again; if it stays, ask for help.")
         except NegatoError:
             # Nobody gets this token: the lease would keep the keys in memory for nobody.

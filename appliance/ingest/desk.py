@@ -71,14 +71,16 @@ class Desk:
     def wait_open(self, seconds: float) -> bool:
         """Return whether the index was open within ``seconds``; raise the reason when it cannot be opened.
 
+        It will not be any more once the key agent has gone.
+
         What arrived while it was closed is waited for as well, ``SORTING_SECONDS`` at most: who asks at once should
         not be told that there is nothing.
         """
         opened = self._opened.wait(seconds)
-        if opened:
+        if opened and not self._ended.is_set():
             self.index()
             self._sorted.wait(SORTING_SECONDS)
-        return opened
+        return opened and not self._ended.is_set()
 
     def wait_listed(self, sop_instances: Sequence[str], seconds: float) -> bool:
         """Sort what arrived at once; return whether all of these are listed within ``seconds``."""
@@ -105,7 +107,8 @@ class Desk:
         except Exception as error:
             log_unexpected(error)
         self._ended.set()
-        self._now.set()
+        for waited in (self._now, self._opened, self._sorted):
+            waited.set()
         on_end()
 
     def _work(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from appliance import errors
 from appliance.audit.log import AuditLog
-from appliance.errors import BadInput, Damaged, NegatoError, NotLoggedIn, Refused
+from appliance.errors import BadInput, Damaged, EnvironmentProblem, NegatoError, NotLoggedIn, Refused
 from appliance.keyring.decisions import DECIDES, objection
 from appliance.keyring.device_verbs import DeviceVerbs, require_device
 from appliance.keyring.door import Door
@@ -133,7 +133,7 @@ class Agent:
         rolled_back = self._record.forgot(remembered)
         with self._lock:
             if self.over.is_set():
-                raise NotLoggedIn("The archive is being locked.", "Log in again.")
+                raise EnvironmentProblem("The archive is just being locked.", "Try again in a moment.")
             if rolled_back:
                 self._record.write("keyagent:audit:rolled_back", person=person, seen=seen)
             if cut := self._record.cut_since_seen():

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import threading
 import time
 from collections.abc import Callable
 
@@ -137,6 +138,22 @@ def test_after_a_lock_no_session_reads_and_images_are_still_taken(
         assert client.get("/api/status").json()["locked"] is True
         assert send([tiny("after", lock.__name__)], "127.0.0.1", box.dicom_port)[0].stored
         assert client.get("/api/session").status_code == 423
+
+
+def test_who_logs_in_while_it_is_being_locked_is_let_in_or_told_to_try_again(own_box: Box) -> None:
+    told: set[int] = set()
+    for number in range(6):
+        with own_box.login(), own_box.client() as other:
+            locking = threading.Timer(0.1 * number, own_box.run, ["lock", "--state", str(own_box.state)])
+            locking.start()
+            end = time.monotonic() + 3
+            while time.monotonic() < end:
+                with contextlib.suppress(httpx.TransportError):
+                    answer = other.post("/api/session", json={"user": OWNER, "password": PASSPHRASE}, timeout=20)
+                    told.add(answer.status_code)
+                    assert answer.status_code == 200 or (answer.status_code == 503 and answer.json()["next_step"])
+            locking.join()
+    assert told >= {200}
 
 
 def listed(client: httpx.Client) -> int:
