@@ -119,9 +119,16 @@ class Box:
 
     @contextlib.contextmanager
     def login(self, password: str = PASSPHRASE) -> Iterator[httpx.Client]:
-        """Yield an HTTP client that is logged in; it stays logged in afterwards."""
+        """Yield an HTTP client that is logged in; it stays logged in afterwards.
+
+        A box that is just being locked asks to try again in a moment.
+        """
+        credentials, deadline = {"user": OWNER, "password": password}, time.monotonic() + 20
         with self.client() as client:
-            answer = client.post("/api/session", json={"user": OWNER, "password": password})
+            answer = client.post("/api/session", json=credentials)
+            while answer.status_code == 503 and time.monotonic() < deadline:
+                time.sleep(0.1)
+                answer = client.post("/api/session", json=credentials)
             assert answer.status_code == 200, answer.text
             yield client
 

@@ -9,11 +9,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
 from appliance.app import openapi_schema
+from appliance.ingest.index_file import index_lock
+from appliance.paths import StatePaths
 from tests.box import OWNER, PASSPHRASE, Box, wait_for
 from tests.e2e.objects import tiny
 from tests.samples import ct, splice
@@ -154,6 +157,28 @@ def test_who_logs_in_while_it_is_being_locked_is_let_in_or_told_to_try_again(own
                     assert answer.status_code == 200 or (answer.status_code == 503 and answer.json()["next_step"])
             locking.join()
     assert told >= {200}
+
+
+def test_a_key_agent_that_ends_while_somebody_waits_to_be_let_in_keeps_nobody_waiting(own_box: Box) -> None:
+    """What keeps the archive from opening here is another process that works on the index."""
+    with ThreadPoolExecutor(1) as executor, own_box.client() as client:
+        with index_lock(StatePaths(own_box.state)):
+            credentials = {"user": OWNER, "password": PASSPHRASE}
+            waiting = executor.submit(client.post, "/api/session", json=credentials)
+            wait_for(lambda: says_locked(own_box) is False, 10)
+            before = own_box.children()
+            os.kill(before["keyagent"], signal.SIGKILL)
+            wait_for(lambda: own_box.children().get("web", before["web"]) != before["web"], 10)
+        with contextlib.suppress(httpx.TransportError):
+            assert waiting.result().status_code == 503
+    with own_box.login() as client:
+        assert client.get("/dicom-web/studies").status_code == 200
+
+
+def says_locked(box: Box) -> bool:
+    """Return whether the box says that it is locked."""
+    with box.client() as client:
+        return bool(client.get("/api/status").json()["locked"])
 
 
 def listed(client: httpx.Client) -> int:
