@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,7 +18,7 @@ from appliance.paths import StatePaths
 from appliance.settings import Settings, read_settings
 from appliance.upkeep.check import Progress
 from appliance.upkeep.check import check as check_names
-from appliance.upkeep.findings import DERIVED, Finding
+from appliance.upkeep.findings import DERIVED, HALVES, Finding
 from appliance.upkeep.mend import set_aside
 
 
@@ -42,7 +43,8 @@ def check(
     if repair:
         findings = list(set_aside(paths, findings))
     if deep:
-        findings += _deep(settings, paths, user, password_file, repair)
+        opened = _deep(settings, paths, user, password_file, repair)
+        findings = [*_not_named(findings, opened), *opened]
     left = [one for one in findings if not one.repaired]
     if as_json:
         print(json.dumps({"clean": not left, "findings": [one.as_json() for one in findings]}))
@@ -61,14 +63,24 @@ def _deep(settings: Settings, paths: StatePaths, user: str, password_file: Passw
     archive = FileBackend(paths, "check")
     try:
         with _bar("Contents") as progress:
-            findings = list(DeepCheck(paths, archive, agent, token).run(progress))
+            findings = list(DeepCheck(paths, archive, agent, token, repair).run(progress))
         if repair and any(one.what in DERIVED for one in findings):
             with _bar("Index") as progress:
                 rebuild(paths, archive, agent, progress)
-            findings = [replace(one, repaired=one.what in DERIVED) for one in findings]
+            findings = [replace(one, repaired=one.repaired or one.what in DERIVED) for one in findings]
         return findings
     finally:
         agent.logout(token)
+
+
+def _not_named(findings: list[Finding], opened: list[Finding]) -> list[Finding]:
+    """Return the findings without those of halves whose study the deep check has named."""
+    named = {_object(one) for one in opened if one.study}
+    return [one for one in findings if one.what not in HALVES or _object(one) not in named]
+
+
+def _object(one: Finding) -> str:
+    return Path(one.where).name.partition(".")[0]
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from appliance.errors import EnvironmentProblem
 
-HEAD = "0004"  # the newest step below migrations/versions; a test compares
+HEAD = "0005"  # the newest step below migrations/versions; a test compares
 
 
 def migrate(connection: Connection) -> None:

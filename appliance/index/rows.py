@@ -23,8 +23,17 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """An object that vanished from the disk: its StudyInstanceUID, and its SOPInstanceUID where that is known."""
+
+    object: str
+    study: str
+    sop_instance: str
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
-    """Which decisions the rows follow: the first ``count`` ones, whose digest in hex this is."""
+    """Which decisions the rows follow: the first ``count`` ones, whose digest this is (see ``DecisionBook``)."""
 
     count: int
     digest: str

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, or_, select
 
 from appliance.dicom.matching import Query
 from appliance.dicom.note import Note
 from appliance.index import migrate, read, search
 from appliance.index.engine import EncryptedFile
-from appliance.index.rows import Applied, Entry, Known, SeriesRow, StudyRow
+from appliance.index.rows import Applied, Entry, Known, Lost, SeriesRow, StudyRow
 from appliance.index.tables import APPLIED, BODY, INSTANCE, LOST, MISSED, SERIES, STUDY, STUDY_TEXT
 from appliance.index.write import Batch
 
@@ -57,12 +58,18 @@ class Index:
     def add(self, notes: Sequence[Note]) -> None:
         """Add these notes durably in one transaction; what is there already changes nothing.
 
+        What is there again is lost no longer, be it the object itself or another one of the same SOP instance.
         Of two objects with one SOPInstanceUID the earlier received one is kept, in whatever order they are
         added.
         """
         if notes:
             with self._file.writing() as connection:
                 Batch(connection, self._opaque).add(notes)
+                back = or_(
+                    LOST.c.object.in_([note.object for note in notes]),
+                    LOST.c.sop_instance.in_([note.sop_instance for note in notes]),
+                )
+                connection.execute(delete(LOST).where(back))
 
     def remove(self, objects: Iterable[str]) -> None:
         """Remove the instances that these objects hold; unknown ones are ignored."""
@@ -77,13 +84,14 @@ class Index:
         if wanted:
             with self._file.writing() as connection:
                 gone = read.entries_of(connection, wanted)
-                _miss(connection, {entry.object: entry.study for entry in gone})
+                _miss(connection, [Lost(entry.object, entry.study, entry.sop_instance) for entry in gone])
                 Batch(connection, self._opaque).remove(wanted)
 
-    def lost(self) -> dict[str, str]:
-        """Return the StudyInstanceUID of every object that vanished and did not come back."""
+    def lost(self) -> list[Lost]:
+        """Return every object that vanished and did not come back, by its id."""
         with self._file.reading() as connection:
-            return {row.object: row.study for row in connection.execute(select(LOST))}
+            found = connection.execute(select(LOST).order_by(LOST.c.object))
+            return [Lost(row.object, row.study, row.sop_instance) for row in found]
 
     def found(self, objects: Iterable[str]) -> None:
         """Forget that these objects had vanished: they are back, or deleted by a decision."""
@@ -102,7 +110,7 @@ class Index:
         with self._file.reading() as connection:
             read.verify(connection)
 
-    def start_over(self, missed: Applied) -> None:
+    def start_over(self, missed: Applied | None) -> None:
         """Forget every row, in one transaction, but not what was lost; ``missed`` marks what the rows had followed.
 
         An earlier mark stays: what it stands for is missing still.
@@ -110,9 +118,9 @@ class Index:
         with self._file.writing() as connection:
             for table in (STUDY, STUDY_TEXT, SERIES, INSTANCE, BODY, APPLIED):
                 connection.execute(delete(table))
-            _miss(connection, {}, missed)
+            _miss(connection, [], missed)
 
-    def miss(self, lost: Mapping[str, str], missed: Applied | None) -> None:
+    def miss(self, lost: Sequence[Lost], missed: Applied | None) -> None:
         """Take over from another index what vanished: :meth:`lost` and :meth:`missed` of it."""
         with self._file.writing() as connection:
             _miss(connection, lost, missed)
@@ -240,9 +248,9 @@ class Index:
         return hashlib.blake2b(text, key=self._key, digest_size=16).hexdigest()
 
 
-def _miss(connection: Connection, lost: Mapping[str, str], missed: Applied | None = None) -> None:
+def _miss(connection: Connection, lost: Sequence[Lost], missed: Applied | None = None) -> None:
     if lost:
-        rows = [{"object": object_id, "study": study} for object_id, study in lost.items()]
+        rows = [asdict(one) for one in lost]
         connection.execute(insert(LOST).prefix_with("OR REPLACE"), rows)
     if missed is not None:
         row = {"id": 1, "decisions": missed.count, "digest": missed.digest}

@@ -122,12 +122,16 @@ class Applied(Row, table=True):
 
 
 class Lost(Row, table=True):
-    """An object that had a row and is gone from the disk though nobody deleted it; what is known of it is its study."""
+    """An object that had a row and is gone from the disk though nobody deleted it, with the UIDs that it went by.
+
+    ``sop_instance`` is empty where only the study was written down.
+    """
 
     __tablename__ = "lost"
 
     object: str = Field(primary_key=True)
     study: str
+    sop_instance: str = ""
 
 
 class Missed(Row, table=True):

@@ -26,7 +26,8 @@ class Applier:
 
         The index keeps a mark of what it follows, set last: after a crash all is done again, which changes nothing.
         An index that followed decisions which are gone is emptied, made anew by catching up, and remembers that they
-        are. ``restored`` erases what was tombstoned long ago, too, since a backup may have brought it back.
+        are, unless they were only unreadable and are not any more. ``restored`` erases what was
+        tombstoned long ago, too, since a backup may have brought it back.
         """
         self._book.refresh()
         wanted, present = self._book.applied(), self._index.applied()
@@ -35,9 +36,11 @@ class Applier:
         if present == wanted:
             return False
         if present is not None and not self._book.begins_with(present):
-            log("index.decisions-lost", next="appliance check --deep")
+            lacking = self._book.lacks(present)
+            if lacking:
+                log("index.decisions-lost", next="appliance check --deep")
             self.look_for_lost()
-            self._index.start_over(present)
+            self._index.start_over(present if lacking else None)
             present = None
         if present is not None or self._index.objects():
             for decision in self._book.taken[present.count if present else 0 :]:
@@ -55,7 +58,8 @@ class Applier:
         if lost := self._index.objects() - there:
             log("index.objects-lost", count=len(lost), next="appliance check --deep")
             self._index.lose(lost)
-        if back := [one for one in self._index.lost() if one in there or one in self._book.decided.tombstoned]:
+        tombstoned = self._book.decided.tombstoned
+        if back := [one.object for one in self._index.lost() if one.object in there or one.object in tombstoned]:
             self._index.found(back)
         if (missed := self._index.missed()) and self._book.begins_with(missed):
             self._index.forget_missed()
@@ -77,6 +81,7 @@ class Applier:
                 self._index.remove(decision.objects)
                 self._bring_back()
             case "tombstone":
+                self._index.found(decision.objects)
                 self._bring_back()
             case "release" if decision.objects:
                 self._bring_back()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from appliance.archive.files import FileBackend
+from appliance.archive.lone import lone_objects
 from appliance.clock import stamp
 from appliance.dicom.decision import PATIENT_ID, Decision
 from appliance.errors import Damaged, NotFound, Refused
@@ -30,6 +31,7 @@ class Decider:
         settler: Settler,
         index: Index,
         archive: FileBackend,
+        paths: StatePaths,
         person: str,
         record: Callable[[str, str, str], None],
     ) -> None:
@@ -41,6 +43,7 @@ class Decider:
         self._settler = settler
         self._index = index
         self._archive = archive
+        self._paths = paths
         self.person = person
 
     def studies(self, text: str, offset: int, limit: int) -> tuple[int, list[StudyRow]]:
@@ -67,11 +70,14 @@ class Decider:
         self.take(Decision("release", stamp(moment), self.person, uid=study, reason=reason))
 
     def delete(self, study: str, moment: datetime, reason: str = "") -> int:
-        """Delete a study for good, quarantined images of it included; return how many objects that were.
+        """Delete a study for good, quarantined and lost images of it included; return how many objects that were.
 
-        :class:`Refused` while it is held. Nothing is deleted before the tombstone is durable.
+        A lost image is deleted, too, when a backup brings it back. :class:`Refused` while the study is held. Nothing is
+        deleted before the tombstone is durable.
         """
-        objects = self._index.objects_below("study", study) | self._unlisted(study)
+        self._refuse_unknown()
+        lost = {one.object for one in self._index.lost() if one.study == study}
+        objects = self._index.objects_below("study", study) | self._unlisted(study) | lost
         decision = Decision(
             "tombstone", stamp(moment), self.person, objects=tuple(sorted(objects)), uid=study, reason=reason
         )
@@ -97,7 +103,8 @@ class Decider:
         if decision.patient:
             found = bool(self._index.objects_saying(decision.patient[PATIENT_ID]))
         elif decision.objects:
-            found = set(decision.objects) <= set(self._archive.shelved())
+            lost = {one.object for one in self._index.lost()}
+            found = set(decision.objects) <= {*self._archive.shelved(), *lost}
         else:
             found = bool(self._index.objects_below(decision.level, decision.uid))
             found = found or (decision.kind == "release" and self.held(decision.uid))
@@ -113,16 +120,27 @@ class Decider:
         held = self._settler.book.decided.held
         if not held:
             return
-        for read, damaged in self._settler.reader.batches(decision.objects, "rebuild"):
-            if any(note.study in held for note in read):
-                raise Refused(
-                    "The study is held; nothing was deleted.", "Release it first: appliance study release UID"
-                )
+        lost = {one.object: one.study for one in self._index.lost()}
+        studies = {lost[object_id] for object_id in decision.objects if object_id in lost}
+        whole = [object_id for object_id in decision.objects if object_id not in lost]
+        for read, damaged in self._settler.reader.batches(whole, "rebuild"):
+            studies |= {note.study for note in read}
             if damaged:
                 raise Damaged(
                     f"The note of {damaged[0]} cannot be read, its study may be held; nothing was deleted.",
                     "Run: appliance check --deep",
                 )
+        if studies & held:
+            raise Refused("The study is held; nothing was deleted.", "Release it first: appliance study release UID")
+
+    def _refuse_unknown(self) -> None:
+        """Raise :class:`Damaged` while an object lies there without its note, of which nobody knows the study."""
+        known = {one.object for one in self._index.lost()} | self._settler.book.decided.tombstoned
+        if unknown := sorted(set(lone_objects(self._paths)) - known):
+            raise Damaged(
+                f"The note of {unknown[0]} is gone, it may belong to the study; nothing was deleted.",
+                "Run: appliance check --deep --repair",
+            )
 
     def _unlisted(self, study: str) -> set[str]:
         """Return the objects of a study that have no row: quarantined, or displaced by another image."""
@@ -163,7 +181,7 @@ def deciding(
                 def record(kind: str, study: str, digest: str) -> None:
                     agent.decide(token, kind, study, digest)
 
-                yield Decider(settler, index, archive, person, record)
+                yield Decider(settler, index, archive, paths, person, record)
             finally:
                 index.close()
     finally:

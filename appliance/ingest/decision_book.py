@@ -16,6 +16,7 @@ from appliance.keyring.public import Epoch
 from appliance.logs import log
 from appliance.sealing.writer import seal
 
+WITH_DAMAGE = "damaged:"
 NONE = hashlib.sha256(b"").hexdigest()
 
 
@@ -23,7 +24,8 @@ class DecisionBook:
     """What was decided, and a digest for every beginning of the list.
 
     A decision that cannot be read is passed over with an alarm; its bytes still count in the digest, so an index that
-    followed it while it was whole is made anew without it, as a rebuild would make it.
+    followed it while it was whole is made anew without it, as a rebuild would make it. The digest of a list with such
+    a decision in it says so: once the decision is restored that list never comes back, and nothing of it is missing.
     """
 
     def __init__(self, archive: Backend, reader: NoteReader, epoch: Epoch) -> None:
@@ -68,6 +70,11 @@ class DecisionBook:
         """Say whether an index that followed ``applied`` followed a beginning of this list."""
         return applied.count < len(self._digests) and self._digests[applied.count] == applied.digest
 
+    def lacks(self, applied: Applied) -> bool:
+        """Say whether decisions that an index followed are gone: the list is not what it was, nor was it mended."""
+        mended = applied.digest.startswith(WITH_DAMAGE) and applied.count < len(self._digests)
+        return not mended and not self.begins_with(applied)
+
     def _take(self, names: list[str], sealed: list[bytes]) -> None:
         for name, raw, decision in zip(names, sealed, self._open(sealed), strict=True):
             if decision is None:
@@ -77,7 +84,8 @@ class DecisionBook:
                 self.decided.take(decision)
             self.taken.append(decision)
             step = f"{self._digests[-1]}\n{name}\n{hashlib.sha256(raw).hexdigest()}"
-            self._digests.append(hashlib.sha256(step.encode()).hexdigest())
+            mark = WITH_DAMAGE if self.unreadable else ""
+            self._digests.append(mark + hashlib.sha256(step.encode()).hexdigest())
             self._last = name
 
     def _open(self, sealed: list[bytes]) -> list[Decision | None]:

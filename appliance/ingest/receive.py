@@ -16,6 +16,7 @@ from appliance.clock import stamp
 from appliance.dicom import note as notes
 from appliance.dicom.note import Note, Source
 from appliance.dicom.scan import Scanner
+from appliance.dicom.scanned import Scanned
 from appliance.dicom.uids import is_valid_uid
 from appliance.errors import BadInput
 from appliance.keyring.public import Epoch
@@ -77,34 +78,14 @@ class Admission:
         Raises :class:`BadInput` for what is not an object, or not that one, :class:`OtherStudy` for one elsewhere.
         """
         scanned = self._scanner.finish()
-        uids = {keyword: _uid(scanned.attributes, keyword, tag) for keyword, tag in IDENTIFYING.items()}
+        uids = _uids(scanned.attributes)
         if expected is not None and expected != (uids["SOPClassUID"], uids["SOPInstanceUID"]):
             raise BadInput("The data set is not the one that was announced.", "Check the sending equipment.")
         if study is not None and study != uids["StudyInstanceUID"]:
             raise OtherStudy("The data set belongs to another study.", "Upload it to its own study.")
         sealed = self._writer.finish()
-        receipt = Receipt(
-            sealed.sha256,
-            uids["SOPClassUID"],
-            uids["SOPInstanceUID"],
-            uids["StudyInstanceUID"],
-            uids["SeriesInstanceUID"],
-        )
-        note = Note(
-            object=sealed.sha256,
-            size=sealed.size,
-            dataset_offset=scanned.dataset_offset,
-            dataset_sha256=scanned.dataset_sha256,
-            transfer_syntax=scanned.transfer_syntax,
-            sop_class=receipt.sop_class,
-            sop_instance=receipt.sop_instance,
-            study=receipt.study,
-            series=receipt.series,
-            received=stamp(moment),
-            source=self._source,
-            attributes=scanned.attributes,
-            bulk=scanned.bulk,
-        )
+        note = note_of(sealed.sha256, sealed.size, scanned, self._source, moment)
+        receipt = Receipt(note.object, note.sop_class, note.sop_instance, note.study, note.series)
         note_draft = self._archive.draft()
         try:
             writer = SealingWriter(note_draft, [self._epoch.notes])
@@ -126,6 +107,30 @@ class Admission:
     def abandon(self) -> None:
         """Leave nothing behind; harmless after :meth:`finish`."""
         self._draft.abandon()
+
+
+def note_of(object_id: str, size: int, scanned: Scanned, source: Source, moment: datetime) -> Note:
+    """Return the note of an object of ``size`` bytes of plaintext; :class:`BadInput` when it lacks a UID."""
+    uids = _uids(scanned.attributes)
+    return Note(
+        object=object_id,
+        size=size,
+        dataset_offset=scanned.dataset_offset,
+        dataset_sha256=scanned.dataset_sha256,
+        transfer_syntax=scanned.transfer_syntax,
+        sop_class=uids["SOPClassUID"],
+        sop_instance=uids["SOPInstanceUID"],
+        study=uids["StudyInstanceUID"],
+        series=uids["SeriesInstanceUID"],
+        received=stamp(moment),
+        source=source,
+        attributes=scanned.attributes,
+        bulk=scanned.bulk,
+    )
+
+
+def _uids(attributes: Mapping[str, Any]) -> dict[str, str]:
+    return {keyword: _uid(attributes, keyword, tag) for keyword, tag in IDENTIFYING.items()}
 
 
 def _uid(attributes: Mapping[str, Any], keyword: str, tag: str) -> str:

@@ -23,6 +23,7 @@ from appliance.sealing.header import read_header
 from appliance.sealing.reader import SealedReader
 from appliance.upkeep.check import Progress, in_parallel
 from appliance.upkeep.findings import Finding, What, finding
+from appliance.upkeep.rescue import Rescue
 
 PURPOSE = "retrieve"
 
@@ -39,8 +40,10 @@ class _Job:
 class DeepCheck:
     """One pass over an archive, for a person who may read images; every study read leaves its audit lines."""
 
-    def __init__(self, paths: StatePaths, archive: FileBackend, agent: AgentClient, token: str) -> None:
-        """``token`` is the person's; the work on notes asks for a lease of its own."""
+    def __init__(
+        self, paths: StatePaths, archive: FileBackend, agent: AgentClient, token: str, repair: bool = False
+    ) -> None:
+        """``token`` is the person's; the work on notes asks for a lease of its own. ``repair`` makes notes anew."""
         self._paths = paths
         self._archive = archive
         self._agent = agent
@@ -48,6 +51,7 @@ class DeepCheck:
         self._job = agent.job()
         self._reader = NoteReader(archive, agent, self._job)
         self._book = DecisionBook(archive, self._reader, current_epoch(paths))
+        self._rescue = Rescue(paths, archive, self._reader, lambda ids: self._keys(ids, "check"), repair)
 
     def run(self, progress: Progress = lambda _done, _all: None) -> Iterator[Finding]:
         """Yield what is wrong; ``progress`` gets objects done and in all."""
@@ -83,10 +87,11 @@ class DeepCheck:
                 # The row of what was deleted is a leftover; any other is the last trace of an image that was taken.
                 what: What = "row-differs" if object_id in self._book.decided.tombstoned else "image-lost"
                 yield finding(what, f"index.db: {object_id}", _study_of(index, object_id))
-            for object_id, study in sorted(index.lost().items()) if index else ():
-                if object_id not in self._book.decided.tombstoned and not self._is_shelved(object_id):
-                    yield finding("image-lost", f"index.db: {object_id}", study)
-            yield from self._lonely_notes(on_shelf | set(waiting))
+            for one in index.lost() if index else ():
+                if one.object not in self._book.decided.tombstoned and not self._is_shelved(one.object):
+                    yield finding("image-lost", f"index.db: {one.object}", one.study)
+            yield from self._rescue.notes(self._book.decided.tombstoned, index)
+            yield from self._rescue.objects(self._book.decided.tombstoned)
         finally:
             if index is not None:
                 index.close()
@@ -107,7 +112,7 @@ class DeepCheck:
     def _has_followed_more(self, index: Index) -> bool:
         followed = (index.applied(), index.missed())
         self._book.refresh()  # Afterwards: decisions are durable before an index follows them.
-        return any(mark is not None and not self._book.begins_with(mark) for mark in followed)
+        return any(mark is not None and self._book.lacks(mark) for mark in followed)
 
     def _objects(self, index: Index | None, notes: list[Note], unread: list[str]) -> Iterator[Finding]:
         """Verify objects study by study, so that each batch of keys is one read of one study."""
@@ -182,17 +187,6 @@ class DeepCheck:
                     yield finding("row-missing", where, note.study)
             elif hidden or not _same(entry, self._book.decided.effective(note)):
                 yield finding("row-differs", where, note.study)
-
-    def _lonely_notes(self, paired: set[str]) -> Iterator[Finding]:
-        """Name the study of every note on a shelf whose object is gone."""
-        lonely = []
-        for shelf in sorted(self._paths.notes.iterdir()):
-            names = (path.name.removesuffix(NOTE) for path in shelf.glob(f"*{NOTE}"))
-            lonely += [name for name in names if len(name) == 64 and name not in paired]
-        for notes, _ in self._reader.batches(lonely, "rebuild"):
-            for note in notes:
-                if not self._is_shelved(note.object) and note.object not in self._book.decided.tombstoned:
-                    yield finding("object-missing", f"{note.object}{OBJECT}", note.study)
 
     def _is_there(self, object_id: str) -> bool:
         try:

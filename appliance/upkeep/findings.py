@@ -45,7 +45,7 @@ NEXT: Final[dict[What, str]] = {
     "object-altered": DEEP,
     "object-damaged": SEND,
     "object-missing": DEEP,
-    "note-missing": DEEP,
+    "note-missing": "Run: appliance check --deep --repair, which makes it anew from the image.",
     "note-damaged": DEEP,
     "note-differs": SEND,
     "decision-missing": "Restore decisions/ from a backup; if there is none: appliance index rebuild --give-up",
@@ -59,6 +59,7 @@ NEXT: Final[dict[What, str]] = {
     "stray": "Run: appliance check --repair, which sets it aside in strays/.",
     "rendition-stray": "Run: appliance check --repair, which deletes it: it can be made again.",
 }
+HALVES: Final = frozenset({"half", "note-missing", "object-missing"})
 DERIVED: Final = frozenset({"index-damaged", "row-missing", "row-differs"})
 
 
