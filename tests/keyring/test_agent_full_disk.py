@@ -30,6 +30,7 @@ class FullDisk:
 
     def __init__(self, agent: AgentBox) -> None:
         self._agent = agent
+        self._guesses = 0
         self._audit = agent.paths.audit
         kept = {path.name: path.read_bytes() for path in self._audit.iterdir()}
         mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", self._audit], capture_output=True)
@@ -52,8 +53,9 @@ class FullDisk:
         (self._audit / "filler").unlink()
 
     def _refuses(self) -> bool:
+        self._guesses += 1  # Another person each time: who guesses wrongly has to wait.
         try:
-            self._agent.client().login("0" * 16, "wrong")
+            self._agent.client().login(f"{self._guesses:016x}", "wrong")
         except StorageFull:
             return True
         except Refused:
