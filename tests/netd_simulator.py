@@ -29,6 +29,7 @@ class NetdSimulator:
         self.unknown: list[UnknownSender] = []
         self.broken = ""
         self.differences: tuple[str, ...] = ()
+        self.local: tuple[str, ...] = ()
         self.key = public_key_of(new_private_key())
 
     def status(self) -> Status:
@@ -49,6 +50,7 @@ class NetdSimulator:
             unknown_senders=tuple(self.unknown),
             differences=self.differences,
             applied=fingerprint(self.network),
+            local=self.local,
         )
 
     def answer(self, raw: bytes) -> bytes:

@@ -25,6 +25,7 @@ from appliance.enrol.senders import (
     equipment,
     require_ae_title,
     require_local,
+    require_machine,
     require_no_device,
     require_room,
 )
@@ -305,7 +306,7 @@ class Enrolment:
         Confirmed is what the firewall lets in: if netd cannot be told, what was decided before stays. A refusal stays
         written down, and holds once the tunnel is looked after again (:meth:`look`).
         """
-        kept, now = require_local(address), stamp(self._clock())
+        kept, now, local = require_local(address), stamp(self._clock()), self._local()
         sender = Sender(
             address=kept, name=tidy(name) if confirm else name.strip()[:64], ae_title=require_ae_title(ae_title),
             state="confirmed" if confirm else "refused", decided=now,
@@ -314,6 +315,7 @@ class Enrolment:
         def check(senders: object) -> None:
             if confirm:
                 require_no_device(kept, *interfaces(self.tunnel()))
+                require_machine(kept, local)
                 require_room(list(senders), kept)  # type: ignore[call-overload]
             hand.note("confirm" if confirm else "refuse", "", "", kept)
 
@@ -340,6 +342,13 @@ class Enrolment:
 
         self.tunnel()
         return self._devices.change_tunnel(write)
+
+    def _local(self) -> tuple[str, ...]:
+        """Return the box's own addresses as netd tells them; none when it does not: what follows will say so."""
+        try:
+            return self._netd.status().local
+        except NegatoError:
+            return ()
 
     def _let_out(self, hand: Hand, device: str, act: Callable[[Device], None], keep_half: bool = False) -> Device:
         """Take a device from the tunnel, then end its sessions, whatever netd says to it."""

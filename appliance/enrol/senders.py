@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv6Interface, ip_address
+from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
 
 from appliance.errors import BadInput
 from appliance.network.desired import LOCAL4, LOCAL6, MOST_SENDERS
@@ -53,6 +53,25 @@ def require_no_device(address: str, ipv4: IPv4Interface, ipv6: IPv6Interface) ->
 def is_in_tunnel(address: str, ipv4: IPv4Interface, ipv6: IPv6Interface) -> bool:
     """Return whether an address lies in the tunnel, whose interfaces on the box these are."""
     return any(ip_address(address) in interface.network for interface in (ipv4, ipv6))
+
+
+def require_machine(address: str, local: Iterable[str]) -> None:
+    """Raise :class:`BadInput` for an address that is no other machine's on the box's own networks.
+
+    ``local`` are the box's addresses there with their prefixes. Neither the box itself, a whole network nor everybody
+    in it is equipment.
+    """
+    asked = ip_address(address)
+    for interface in map(ip_interface, local):
+        network = interface.network
+        ends = (
+            (network.network_address, network.broadcast_address) if network.prefixlen < asked.max_prefixlen - 1 else ()
+        )
+        if asked == interface.ip or asked in ends:
+            raise BadInput(
+                f"{address} is not one machine's on {network}, or it is the box itself.",
+                "Take the address from the equipment or the router.",
+            )
 
 
 def require_ae_title(text: str) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from ipaddress import ip_interface
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from typing import Any
 
 from appliance.errors import Damaged, Refused
 from appliance.logs import log
 from appliance.netd.programs import ProgramRefused, find, run
-from appliance.network.desired import DesiredNetwork
+from appliance.network.desired import INTERFACE, DesiredNetwork
 
 # The kernel keeps this text with an interface: it tells ours from one that somebody else made under our name.
 ALIAS = "negatoscope"
@@ -80,6 +80,29 @@ def differences(network: DesiredNetwork) -> list[str]:
     return texts
 
 
+def meetings(network: DesiredNetwork, here: list[IPv4Interface | IPv6Interface]) -> list[str]:
+    """Return in words where the tunnel's networks are also the practice's, ``here`` being the box's addresses there."""
+    text = "The tunnel's network {} is also the practice's ({}): nobody in it is reached any more."
+    return [
+        text.format(own.network, one)
+        for own in (network.ipv4, network.ipv6)
+        for one in here
+        if own.network.overlaps(one.network)
+    ]
+
+
+def local() -> list[IPv4Interface | IPv6Interface]:
+    """Return the box's addresses on networks that are not the tunnel, with their prefixes; none of its own inside."""
+    found = []
+    for link in _listed("address"):
+        if link.get("ifname") == INTERFACE or "LOOPBACK" in link.get("flags", []):
+            continue
+        for one in link.get("addr_info", []):
+            if one.get("scope") == "global":
+                found.append(ip_interface(f"{one['local']}/{one['prefixlen']}"))
+    return found
+
+
 def is_up(name: str) -> bool:
     """Return whether an interface of that name is up."""
     return "UP" in (_show("link", name) or {}).get("flags", [])
@@ -92,8 +115,12 @@ def _addresses(name: str) -> set[str]:
 
 def _show(what: str, name: str) -> dict[str, Any] | None:
     # All of them, because the failure of asking for one that is missing looks like any other failure.
+    return next((one for one in _listed(what) if one.get("ifname") == name), None)
+
+
+def _listed(what: str) -> list[dict[str, Any]]:
     try:
         listed = json.loads(run("ip", "-json", what, "show"))
-        return next((one for one in listed if one.get("ifname") == name), None)
+        return [dict(one) for one in listed]
     except (ValueError, AttributeError, TypeError):
         raise Damaged("ip shows something that cannot be read.", "See: ip address") from None

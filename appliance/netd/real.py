@@ -62,7 +62,9 @@ class RealTunnel:
         """Read back interface, peers and firewall."""
         moment = time.time()
         found, dump = firewall.listing(moment), self._dump()
-        differences = [*self._differences(found, dump), *self._clock_behind(moment)]
+        local, wanted = link.local(), self._applied.wanted
+        meetings = link.meetings(wanted, local) if wanted else []
+        differences = [*self._differences(found, dump), *meetings, *self._clock_behind(moment)]
         return Status(
             up=dump is not None and link.is_up(INTERFACE),
             listen_port=dump.listen_port if dump else 0,
@@ -70,7 +72,8 @@ class RealTunnel:
             unknown_senders=tuple(found.unknown_senders) if found else (),
             outsiders=tuple(found.outsiders) if found else (),
             differences=tuple(differences),
-            applied=fingerprint(self._applied.wanted),
+            applied=fingerprint(wanted),
+            local=tuple(map(str, local)),
         )
 
     def apply(self, network: DesiredNetwork) -> Status:

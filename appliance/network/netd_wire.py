@@ -57,7 +57,8 @@ class Outsider:
 class Status:
     """The tunnel and the firewall as they are; ``differences`` says in words where that is not what was asked for.
 
-    ``applied`` is the fingerprint of the network that netd keeps up (``desired``), empty without one.
+    ``applied`` is the fingerprint of the network that netd keeps up (``desired``), empty without one; ``local`` are the
+    box's own addresses on the practice's network, each with its prefix length.
     """
 
     up: bool
@@ -67,6 +68,7 @@ class Status:
     outsiders: tuple[Outsider, ...] = ()
     differences: tuple[str, ...] = ()
     applied: str = ""
+    local: tuple[str, ...] = ()
 
 
 def encode_request(request: Request) -> bytes:
@@ -106,6 +108,7 @@ def decode_status(raw: bytes) -> Status:
             outsiders=tuple(Outsider(**item) for item in found["outsiders"]),
             differences=tuple(map(str, found["differences"])),
             applied=str(found["applied"]),
+            local=tuple(map(str, found["local"])),
         )
     except (KeyError, TypeError, ValueError):
         raise BadInput("netd gave an answer that is none.") from None

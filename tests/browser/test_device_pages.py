@@ -225,6 +225,18 @@ def test_a_tunnel_that_does_not_answer_is_said_and_lets_nobody_in(
         netd.broken = ""
 
 
+@pytest.mark.parametrize("address", ["192.168.1.0", "192.168.1.255", "192.168.1.10", "fd00:1::10"])
+def test_a_whole_network_everybody_in_it_and_the_box_itself_are_no_equipment(
+    box: TunnelledBox, netd: NetdSimulator, address: str
+) -> None:
+    netd.local = ("192.168.1.10/24", "fd00:1::10/64")
+    try:
+        told = box.command("equipment", "confirm", address, "--name", "Capteur", code=2)
+        assert "not one machine's" in told and address not in box.command("equipment", "list")
+    finally:
+        netd.local = ()
+
+
 def test_a_tunnel_that_is_not_as_asked_for_is_said_on_the_page_and_by_the_command(
     box: TunnelledBox, netd: NetdSimulator, owner: Page
 ) -> None:

@@ -227,3 +227,19 @@ def test_disabling_leaves_no_tunnel_and_a_closed_firewall(shared: Ground) -> Non
     assert "negato0" not in shared.box.run("ip", "link")
     assert set(probe(shared.net, (OUTSIDE4, 80), (OUTSIDE6, 2222))) == {"silent"}
     assert probe(shared.lan, (INSIDE4, 80), (INSIDE4, 11112)) == ["silent", "answer"]
+
+
+def test_a_practice_that_has_the_tunnels_network_is_told_apart_and_nothing_is_put_back_for_it(shared: Ground) -> None:
+    shared.netd.apply(with_peers(Phone.make(2)))
+    status = shared.netd.status()
+    assert status.differences == () and {f"{INSIDE4}/24", f"{INSIDE6}/64"} <= set(status.local)
+    assert not any(OWN4 in one or OWN6 in one for one in status.local)
+    shared.box.run("ip", "address", "add", "10.83.12.200/16", "dev", "lan0")
+    try:
+        (said,) = shared.netd.status().differences
+        assert "10.83.12.0/24" in said and "10.83.12.200/16" in said
+        time.sleep(12)  # It is looked after every ten seconds.
+        assert b"network_changed_by_another" not in shared.netd.log.read_bytes()
+    finally:
+        shared.box.run("ip", "address", "delete", "10.83.12.200/16", "dev", "lan0")
+    assert shared.netd.status().differences == ()
