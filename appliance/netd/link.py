@@ -33,13 +33,14 @@ def make(name: str) -> bool:
     if exists(name):
         return False
     try:
-        run("ip", "link", "add", "dev", name, "alias", ALIAS, "type", "wireguard")
+        run("ip", "link", "add", "dev", name, "type", "wireguard")
     except ProgramRefused:
         # A kernel without WireGuard says so in more than one way; wireguard-go settles it.
         find("wireguard-go")
         run("wireguard-go", name)
-        run("ip", "link", "set", "dev", name, "alias", ALIAS)
         log("userspace_wireguard")
+    # Not at the making: the kernel overlooks an alias there.
+    run("ip", "link", "set", "dev", name, "alias", ALIAS)
     return True
 
 

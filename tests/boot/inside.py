@@ -26,6 +26,11 @@ def said(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True).stdout
 
 
+def both(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
 def states() -> dict[str, str]:
     return {unit: said("systemctl", "is-active", f"negatoscope-{unit}.service").strip() for unit in UNITS}
 
@@ -107,6 +112,20 @@ def main() -> None:
         time.sleep(0.2)
     found = {"units": states(), "failed": said("systemctl", "--failed", "--plain", "--no-legend"), "users": users()}
     found |= {"stored": stored(), "viewed": viewed(), "ports": ports()}
+    found["equipment"] = both(APPLIANCE, "equipment", "confirm", "192.168.7.7", "--name", "Capteur")
+    found["let_in"] = "192.168.7.7" in said("nft", "list", "ruleset")
+    found["device"] = both(
+        APPLIANCE,
+        "device",
+        "add",
+        "--person",
+        os.environ["NEGATO_TEST_OWNER"],
+        "--name",
+        "Portable",
+        "--no-wait",
+        "--json",
+    )
+    found["status"] = both(APPLIANCE, "status")
     found["check"] = said(APPLIANCE, "check", "--json")
     found["record"] = said(APPLIANCE, "audit", "verify", "--json")
     found["tunnel"] = said("wg", "show", "negato0", "listen-port").strip()

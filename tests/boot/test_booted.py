@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
 def booted(tree: Tree) -> dict[str, Any]:
     """What was found in the booted box."""
     tree.init()
+    tree.command("device", "endpoint", "--cabinet", "192.168.7.10:51820")
     shutil.copy2(str(get_testdata_file("CT_small.dcm")), tree.root / "root/picture.dcm")
     shutil.copy2(ACTS, tree.root / "opt/acts.py")
     found: dict[str, Any] = json.loads(tree.boot(INSIDE.read_text("utf-8")))
@@ -58,6 +60,12 @@ def test_only_the_planned_ports_are_open(booted: dict[str, Any]) -> None:
 def test_an_image_is_received_and_viewed(booted: dict[str, Any]) -> None:
     assert booted["stored"] == 0 and booted["viewed"] is True, booted["journal"]
     assert "CompressedSamples" not in booted["journal"] and "unexpected" not in booted["journal"]
+
+
+def test_root_lets_in_equipment_and_devices_and_sees_how_the_box_is(booted: dict[str, Any]) -> None:
+    assert booted["let_in"] is True, booted["equipment"]
+    assert re.fullmatch("[0-9a-f]{16}", json.loads(booted["device"])["device"]), booted["device"]
+    assert "tunnel: as it should be" in booted["status"], booted["status"]
 
 
 def test_a_check_by_root_finds_nothing_wrong(booted: dict[str, Any]) -> None:

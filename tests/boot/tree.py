@@ -61,6 +61,10 @@ class Tree:
         )  # fmt: skip
         secret.unlink()
 
+    def command(self, *arguments: str) -> None:
+        """Run one command of the appliance's as root, before it is booted."""
+        self._tool("enter", str(self.root), APPLIANCE, *arguments)
+
     def boot(self, script: str) -> str:
         """Boot, run a Python script as root once everything is up, power off; return what it printed."""
         units = self.root / "etc/systemd/system"

@@ -64,9 +64,7 @@ def made() -> dict[str, Any]:
         raise RuntimeError(f"{told} {states()} {said('journalctl', '-b', '-n', '40', '-o', 'cat')}") from None
     return {
         "init": told,
-        "confirmed": said(
-            "runuser", "-u", "negato-web", "--", APPLIANCE, "equipment", "confirm", SENDER, "--name", "Capteur"
-        ),
+        "confirmed": said(APPLIANCE, "equipment", "confirm", SENDER, "--name", "Capteur"),
         "tunnel": said("wg", "show", "all", "listen-port").split()[-1:],
         "kernel_wireguard": "wireguard" in said("lsmod"),
         "firewall": "policy drop" in said("nft", "list", "ruleset"),
