@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from appliance.audit.line import line_hash, parse, render
 from tests.box import APPLIANCE, OWNER, Box, running, wait_for
 from tests.ingest.tiny import image, study_uid
 from tests.samples.modality import send
@@ -105,6 +106,15 @@ HARMS: dict[str, tuple[Harm, str]] = {
     "the-agents-record-gone": (lambda state: (state / "audit" / "keyagent.log").unlink(), "record-altered"),
     "the-commands-record-gone": (lambda state: (state / "audit" / "cli.log").unlink(), "record-altered"),
     "a-record-that-is-a-pipe": (lambda state: _instead(state / "audit" / "cli.log", os.mkfifo), "record-altered"),
+    "a-list-of-key-files-that-is-a-pipe": (lambda state: _instead(state / "keys/SHA256SUMS", os.mkfifo), "key-damaged"),
+    "an-endless-list-of-key-files": (lambda state: _instead(state / "keys/SHA256SUMS", _endless), "key-damaged"),
+    "a-public-key-that-is-a-pipe": (lambda state: _instead(state / "keys/1.notes.pub", os.mkfifo), "key-damaged"),
+    "an-endless-public-key": (lambda state: _instead(state / "keys/1.images.pub", _endless), "key-damaged"),
+    "a-key-journal-that-is-a-pipe": (lambda state: os.mkfifo(state / "keys/journal.json"), "key-damaged"),
+    "an-endless-key-journal": (lambda state: _endless(state / "keys/journal.json"), "key-damaged"),
+    "a-half-of-a-slot-that-is-a-pipe": (lambda state: os.mkfifo(_devices(state)), "key-damaged"),
+    "an-endless-half-of-a-slot": (lambda state: _endless(_devices(state)), "key-damaged"),
+    "a-number-of-the-record-without-end": (lambda state: _count_far(state / "audit/keyagent.log"), "record-altered"),
     "a-stray-rendition": (lambda state: _rendition(state), "rendition-stray"),
 }  # fmt: skip
 
@@ -116,6 +126,23 @@ def _file(path: Path) -> None:
 def _instead(path: Path, make: Callable[[Path], object]) -> None:
     path.unlink()
     make(path)
+
+
+def _endless(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def _devices(state: Path) -> Path:
+    return min((state / "keys" / "slots").glob("*.json")).with_suffix(".devices")
+
+
+def _count_far(log: Path) -> None:
+    """Append a line with a right hash and a number that has one digit less than Python prints, then one that is not."""
+    last = parse(log.read_bytes().splitlines()[-1])
+    assert last is not None
+    line = {"seq": int("9" * 4300), "at": last["at"], "event": "x:y:z", "prev": last["hash"]}
+    with log.open("ab") as file:
+        file.write(render(line | {"hash": line_hash(line)}) + b"\njunk\n")
 
 
 def _rename_owner(state: Path) -> None:
