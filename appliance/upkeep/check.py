@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from appliance.archive.files import ID, NOTE, OBJECT
+from appliance.archive.files import DECISION, ID, NOTE, OBJECT
 from appliance.audit.verify import verify
 from appliance.errors import Damaged, NegatoError
 from appliance.keyring.possession import devices
@@ -215,7 +215,7 @@ def _decisions(paths: StatePaths) -> Iterator[Finding]:
     wanted = 1
     for path in sorted(_entries(paths.decisions)):
         number = path.name.removesuffix(NOTE)
-        if not path.name.endswith(NOTE) or not number.isdecimal():
+        if not path.name.endswith(NOTE) or not DECISION.fullmatch(number):
             yield from _stray(paths, path)
             continue
         for missing in range(wanted, min(int(number), wanted + 100)):

@@ -1,0 +1,98 @@
+"""What a backup, a repair or a careless hand changed in the state: the box goes on, and a check says what is left."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tests.box import OWNER, Box, running, wait_for
+from tests.ingest.tiny import image, study_uid
+from tests.samples.modality import send
+
+
+def check(box: Box, *options: str, state: Path | None = None) -> tuple[int, list[dict[str, Any]]]:
+    done = box.run("check", "--json", "--state", str(state or box.state), *options)
+    return done.returncode, json.loads(done.stdout)["findings"]
+
+
+def as_owner(box: Box, *command: str) -> None:
+    login = ("--user", OWNER, "--password-file", str(box.password_file))
+    done = box.run(*command, "--state", str(box.state), *login)
+    assert done.returncode == 0, done.stderr
+
+
+def waiting(box: Box) -> list[Path]:
+    return list((box.state / "inbox").glob("*.age"))
+
+
+def objects(state: Path) -> list[Path]:
+    return sorted((state / "objects").glob("*/*.age"))
+
+
+def remove_empty_shelves(state: Path) -> int:
+    empty = [shelf for room in ("objects", "notes") for shelf in (state / room).iterdir() if not any(shelf.iterdir())]
+    for shelf in empty:
+        shelf.rmdir()
+    return len(empty)
+
+
+def test_shelves_that_a_backup_left_out_are_made_when_something_goes_there(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    box.init()
+    assert remove_empty_shelves(box.state) == 512
+    try:
+        box.start()
+        with box.login() as client:
+            send([image(1, 1), image(2, 1)], "127.0.0.1", box.dicom_port)
+            box.settled(client, 2)
+            wait_for(lambda: not waiting(box) and len(objects(box.state)) == 2, 10)
+    finally:
+        box.stop()
+
+
+def test_what_a_repair_set_aside_of_a_study_is_erased_with_it(tmp_path: Path) -> None:
+    with running(tmp_path) as box, box.login() as client:
+        send([image(1, 1), image(2, 1)], "127.0.0.1", box.dicom_port)
+        box.settled(client, 2)
+        wait_for(lambda: not waiting(box), 10)
+        copied = box.state / "copy of objects"
+        copied.mkdir()
+        for path in objects(box.state):
+            shelf, note = path.parent.name, f"{path.stem}.note.age"
+            other = "00" if shelf != "00" else "01"
+            shutil.copy(path, box.state / "objects" / other)
+            shutil.copy(box.state / "notes" / shelf / note, box.state / "notes" / other)
+            shutil.copy(path, copied)
+        assert check(box, "--repair")[0] == 0
+        strays = box.state / "strays"
+        assert len([path for path in strays.rglob("*.age") if path.is_file()]) == 6
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        for path in objects(box.state):
+            (elsewhere / path.name).write_bytes(b"not the box's")
+        (strays / "link").symlink_to(elsewhere)
+        before = {path.stem for path in objects(box.state)}
+        as_owner(box, "study", "delete", study_uid(1), "--yes")
+        wait_for(lambda: len(objects(box.state)) == 1, 10)
+        (kept,) = {path.stem for path in objects(box.state)}
+        (gone,) = before - {kept}
+        wait_for(lambda: not [path for path in strays.rglob("*") if gone in path.name], 10)
+        assert len([path for path in strays.rglob("*") if kept in path.name]) == 3
+        assert len(list(elsewhere.iterdir())) == 2
+
+
+def test_a_decision_under_another_name_is_a_finding(tmp_path: Path) -> None:
+    with running(tmp_path) as box, box.login() as client:
+        send([image(1, 1)], "127.0.0.1", box.dicom_port)
+        box.settled(client, 1)
+        as_owner(box, "study", "hold", study_uid(1), "--reason", "inquiry")
+        assert check(box) == (0, [])
+        (path,) = (box.state / "decisions").iterdir()
+        for name in ("1", "0000001", "000000001", "\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661"):
+            path = path.rename(path.with_name(f"{name}.note.age"))
+            code, findings = check(box)
+            assert code == 5 and [one["where"] for one in findings] == [f"decisions/{path.name}"]
+        path.rename(path.with_name("00000001.note.age"))
+        assert check(box) == (0, [])
