@@ -18,7 +18,7 @@ from appliance.settings import Settings, read_settings
 from appliance.upkeep.check import Progress
 from appliance.upkeep.check import check as check_names
 from appliance.upkeep.findings import DERIVED, Finding
-from appliance.upkeep.mend import set_aside
+from appliance.upkeep.mend import mend
 
 
 def check(
@@ -26,7 +26,9 @@ def check(
     deep: Annotated[bool, typer.Option("--deep", help="Open everything, too: needs --user and a running box.")] = False,
     user: Annotated[str, typer.Option("--user", help="Name of the person who logs in for a deep check.")] = "",
     password_file: PasswordFile = None,
-    repair: Annotated[bool, typer.Option("--repair", help="Make anew what is derived; set strays aside.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Make anew what is derived; set strays aside; make shelves.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Check the archive: 0 when all is well, 5 when something is damaged. Without --deep it works while locked."""
@@ -40,8 +42,9 @@ def check(
     except PermissionError as error:
         raise EnvironmentProblem("You may not read all of the archive.", "Run it as root.") from error
     if repair:
-        findings = list(set_aside(paths, findings))
+        findings = list(mend(paths, findings))
     if deep:
+        findings = [one for one in findings if one.what not in DERIVED]  # The deep check looks at these itself.
         findings += _deep(settings, paths, user, password_file, repair)
     left = [one for one in findings if not one.repaired]
     if as_json:

@@ -13,6 +13,7 @@ from appliance.regular import read_regular
 from appliance.sealing.recipients import Recipient
 
 KINDS: tuple[Kind, ...] = ("notes", "images")
+UNREADABLE = "unreadable"  # in place of the names in an alarm that cannot be read
 LARGEST = 64 * 1024  # bytes of a public key or of the names in an alarm
 
 # What the clock of a file system may be behind: a directory that changed so recently may change again unseen.
@@ -98,7 +99,7 @@ def exchanged_keys(paths: StatePaths) -> list[str]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError):
-        return ["unreadable"]
+        return [UNREADABLE]
 
 
 def refuse_if_exchanged(paths: StatePaths) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +33,10 @@ def objects(state: Path) -> list[Path]:
     return sorted((state / "objects").glob("*/*.age"))
 
 
-def remove_empty_shelves(state: Path) -> int:
-    empty = [shelf for room in ("objects", "notes") for shelf in (state / room).iterdir() if not any(shelf.iterdir())]
+def remove_empty_shelves(state: Path, besides: str = "") -> int:
+    rooms = (state / "objects", state / "notes")
+    every = (shelf for room in rooms for shelf in room.iterdir() if shelf != rooms[0] / besides)
+    empty = [shelf for shelf in every if not any(shelf.iterdir())]
     for shelf in empty:
         shelf.rmdir()
     return len(empty)
@@ -50,6 +54,51 @@ def test_shelves_that_a_backup_left_out_are_made_when_something_goes_there(tmp_p
             wait_for(lambda: not waiting(box) and len(objects(box.state)) == 2, 10)
     finally:
         box.stop()
+
+
+def test_missing_shelves_are_findings_that_a_repair_mends(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    box.init()
+    (box.state / "objects" / "ab").rmdir()
+    (box.state / "objects" / "ab").write_bytes(b"a file in its place")
+    (box.state / "notes").chmod(0o2770)
+    os.chown(box.state / "notes", os.geteuid(), 4711)
+    assert remove_empty_shelves(box.state, besides="ab") == 511
+    code, findings = check(box)
+    assert code == 5 and [one["what"] for one in findings] == ["stray", *512 * ["shelf-missing"]]
+    code, findings = check(box, "--repair")
+    assert code == 0 and all(one["repaired"] for one in findings)
+    assert check(box) == (0, [])
+    made = (box.state / "notes" / "ab").stat()
+    assert (made.st_mode & 0o7777, made.st_gid) == (0o770, 4711)
+
+
+def test_a_half_stays_in_the_inbox_and_stays_a_finding(tmp_path: Path) -> None:
+    with running(tmp_path) as box:
+        send([image(1, 1), image(2, 1), image(3, 1)], "127.0.0.1", box.dicom_port)
+        copy = tmp_path / "copy"
+        shutil.copytree(box.state, copy, ignore=shutil.ignore_patterns("run"))
+    inbox = copy / "inbox"
+    first, second, third = sorted(path.name[:64] for path in inbox.glob("*.note.age"))
+    (inbox / f"{first}.note.age").unlink()
+    (inbox / f"{second}.age").unlink()
+    (inbox / f"{third}.note.age").unlink()
+    (inbox / f"{third}.age").write_bytes(b"no object by its digest")
+    (inbox / ".draft-receiver-0").write_bytes(b"half written")
+    time.sleep(61)  # what is younger belongs to somebody who is writing
+    wanted = {("half", f"{first}.age"), ("half", f"{second}.note.age")}
+    for _ in range(2):
+        code, findings = check(box, "--repair", state=copy)
+        left = {(one["what"], one["where"].removeprefix("inbox/")) for one in findings if not one["repaired"]}
+        assert code == 5 and left == wanted
+        assert all(
+            one["next_step"].startswith("Run: appliance check --deep") for one in findings if not one["repaired"]
+        )
+    assert {path.name for path in inbox.iterdir()} == {name for _, name in wanted}
+    assert sorted(path.read_bytes() for path in (copy / "strays").iterdir()) == [
+        b"half written",
+        b"no object by its digest",
+    ]
 
 
 def test_what_a_repair_set_aside_of_a_study_is_erased_with_it(tmp_path: Path) -> None:
