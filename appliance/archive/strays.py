@@ -28,6 +28,8 @@ def erase_strays(strays: Path, ids: set[str]) -> None:
         try:
             for _, _, names, folder in os.fwalk(".", onerror=kept.append, follow_symlinks=False, dir_fd=top):
                 _remove([name for name in names if not ids.isdisjoint(_ID.findall(name))], folder, kept)
+        except RecursionError:  # Folders in folders, as nobody makes them but to hold this up.
+            kept.append(OSError())
         finally:
             os.close(top)
     if any(not isinstance(error, FileNotFoundError) for error in kept):

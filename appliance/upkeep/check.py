@@ -7,7 +7,6 @@ the end, since a pair may have been on its way to a shelf.
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -109,11 +108,15 @@ def _record(paths: StatePaths) -> Iterator[Finding]:
 
 def _index(paths: StatePaths) -> Iterator[Finding]:
     """Look at the size and the first letters of the index; one that is not there is made at the next login."""
-    if not os.path.lexists(paths.index_db) or not stat.S_ISREG(paths.index_db.lstat().st_mode):
-        return  # Something else in its place is a stray.
-    with open_regular(paths.index_db, sys.maxsize) as file:
-        if file.read(len(IN_CLEAR)) == IN_CLEAR or file.seek(0, os.SEEK_END) % INDEX_PAGE:
-            yield finding("index-damaged", paths.index_db.name)
+    try:
+        with open_regular(paths.index_db, sys.maxsize) as file:
+            damaged = file.read(len(IN_CLEAR)) == IN_CLEAR or file.seek(0, os.SEEK_END) % INDEX_PAGE
+    except PermissionError:
+        raise
+    except OSError:
+        return  # It is not there, or something else is in its place, which is a stray.
+    if damaged:
+        yield finding("index-damaged", paths.index_db.name)
 
 
 def _decisions(paths: StatePaths) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import resource
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -290,3 +291,20 @@ def test_what_was_set_aside_and_cannot_be_removed_holds_up_nothing(tmp_path: Pat
     paths.strays.symlink_to(elsewhere)
     backend.erase([object_id])
     assert [path.read_bytes() for path in elsewhere.iterdir()] == [b"not the box's"]
+
+
+def test_folders_in_folders_without_end_hold_up_no_deletion(tmp_path: Path) -> None:
+    backend, paths = files(tmp_path), StatePaths(tmp_path / "state")
+    object_id = admit(backend, b"object")
+    paths.strays.mkdir()
+    fd = os.open(paths.strays, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=fd)
+        inner = os.open("d", os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = inner
+    os.close(fd)
+    (paths.strays / f"1-{object_id}.age").write_bytes(b"copy")
+    backend.erase([object_id])
+    assert backend.inbox() == [] and not list(paths.strays.glob("*.age"))
+    subprocess.run(["rm", "-r", paths.strays], check=True)  # pytest would not come to its end either

@@ -74,6 +74,8 @@ def test_links_under_names_of_no_folder_are_moved_themselves(box: Box, elsewhere
 
 
 def test_a_place_for_strays_that_somebody_else_made_is_not_used(box: Box) -> None:
+    if os.geteuid():
+        pytest.skip("giving a folder away needs root")
     strays = box.state / "strays"
     strays.mkdir()
     os.chown(strays, 65534, 65534)
@@ -87,12 +89,13 @@ def test_a_place_for_strays_that_somebody_else_made_is_not_used(box: Box) -> Non
 
 def test_what_was_set_aside_belongs_to_whom_the_top_belongs_to(box: Box) -> None:
     """The pages, which may write at the top, remove from there what they delete."""
-    os.chown(box.state, os.geteuid(), 4711)
+    group = 4711 if os.geteuid() == 0 else os.getegid()
+    os.chown(box.state, os.geteuid(), group)
     box.state.chmod(0o1771)
     (box.state / "99-x.rules").write_bytes(b"a stray")
     assert check(box, "--repair")[0] == 0
     found = (box.state / "strays").stat()
-    assert (found.st_mode & 0o7777, found.st_gid) == (0o770, 4711)
+    assert (found.st_mode & 0o7777, found.st_gid) == (0o770, group)
 
 
 @pytest.mark.parametrize("place", ["strays", "audit", "keys", "netd", "objects", "decisions", "keys/slots", "alarm"])
