@@ -146,3 +146,21 @@ def test_a_decision_under_another_name_is_a_finding(tmp_path: Path) -> None:
             assert code == 5 and [one["where"] for one in findings] == [f"decisions/{path.name}"]
         path.rename(path.with_name("00000001.note.age"))
         assert check(box) == (0, [])
+
+
+def test_an_index_that_is_none_is_made_anew_by_a_deep_repair(tmp_path: Path) -> None:
+    with running(tmp_path) as box, box.login() as client:
+        send([image(1, 1), image(2, 1)], "127.0.0.1", box.dicom_port)
+        box.settled(client, 2)
+        wait_for(lambda: not waiting(box), 10)
+        deep = ("--deep", "--user", OWNER, "--password-file", str(box.password_file))
+        (box.state / "index.db").write_bytes(b"junk")
+        assert [one["what"] for one in check(box)[1]] == ["index-damaged"]
+        assert check(box, *deep, "--repair")[0] == 0
+        wait_for(lambda: box.count(client) == 2, 20)
+        (box.state / "index.db").unlink()
+        (box.state / "index.db").mkdir()
+        assert [one["what"] for one in check(box)[1]] == ["stray"]
+        assert check(box, *deep, "--repair")[0] == 0
+        wait_for(lambda: box.count(client) == 2, 20)
+        assert check(box, *deep) == (0, [])
