@@ -10,8 +10,9 @@ The contract, which one test suite states for every backend:
   crash; it returns only once the move is durable. A pair whose move was cut short is still listed in the inbox.
   ``discard`` takes a pair out of the inbox.
 * ``shelved`` lists whole pairs only.
-* ``erase`` deletes a pair for good wherever it is, and what was derived from it, the note first: what a killed run
-  leaves is a lone object, which is never listed. It may be repeated; it returns only once all of it is durable.
+* ``erase`` deletes a pair for good wherever it is, what was derived from it and what was set aside of it, the note
+  first: what a killed run leaves is a lone object, which is never listed. It may be repeated; it returns only once all
+  of it is durable.
 * ``decide`` returns only once the decision is durable; numbers only grow, and no decision is ever replaced.
 * ``note`` and ``object`` open what is in the inbox or on a shelf, wherever it is now, and raise :class:`NotFound`.
 * A full disk raises :class:`StorageFull` and leaves nothing behind.

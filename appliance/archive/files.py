@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from appliance.archive.backend import Draft
+from appliance.archive.strays import erase_strays
 from appliance.durable import let_go, sync_directory, told_as_ours
 from appliance.errors import Damaged, NotFound, StorageFull
 from appliance.paths import StatePaths
 
 ID = re.compile(r"[0-9a-f]{64}")
+DECISION = re.compile(r"[0-9]{8}")
 OBJECT, NOTE = ".age", ".note.age"
 NOTHING = "nothing was stored"
 NOT_ALL = "not everything that should go is gone yet"
@@ -164,7 +166,7 @@ class FileBackend:
                     yield name
 
     def erase(self, object_ids: Iterable[str]) -> None:
-        """Remove notes, make that durable, then objects, then renditions."""
+        """Remove notes, make that durable, then objects, then renditions, then what a check set aside of them."""
         ids = list(object_ids)
         with told_as_ours(NOT_ALL):
             for steps in (
@@ -181,6 +183,7 @@ class FileBackend:
                         continue
                 for directory in touched:
                     sync_directory(directory)
+            erase_strays(self._paths.strays, set(ids))
 
     def note(self, object_id: str) -> BinaryIO:
         """Open a sealed note, on its shelf or in the inbox."""
@@ -225,12 +228,24 @@ class FileBackend:
 
     def _decision_files(self) -> list[tuple[str, Path]]:
         names = ((path.name.removesuffix(NOTE), path) for path in self._paths.decisions.glob(f"*{NOTE}"))
-        return sorted((name, path) for name, path in names if name.isdecimal())
+        return sorted((name, path) for name, path in names if DECISION.fullmatch(name))
+
+    def _make_shelves(self, shelves: Iterable[Path]) -> None:
+        """Make the shelves that are not there, as after a backup that left out empty directories, durably.
+
+        Their names are synced in any case: a run that was killed may have made them and gone no further.
+        """
+        with told_as_ours(NOTHING):
+            for shelf in shelves:
+                shelf.mkdir(mode=0o750, exist_ok=True)
+            for room in {shelf.parent for shelf in shelves}:
+                sync_directory(room)
 
     def _move(self, pairs: list[tuple[Path, Path]]) -> None:
         by_shelf: dict[Path, list[tuple[Path, Path]]] = {}
         for source, target in pairs:
             by_shelf.setdefault(target.parent, []).append((source, target))
+        self._make_shelves(by_shelf)
         for shelf, moves in by_shelf.items():
             with told_as_ours(NOTHING), self._inbox_held(fcntl.LOCK_EX):
                 for source, target in moves:

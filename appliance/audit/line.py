@@ -16,6 +16,8 @@ from typing import Any
 FIRST = "0" * 64
 LONGEST_LINE = 1024 * 1024
 
+MOST_DIGITS = 15  # of a whole number; nothing that is counted here comes near it
+
 # The line's own hash, which stands behind prev, and more: what a line knows of other logs has hashes, too.
 _BEYOND_HASH = re.compile(rb'"prev":"[0-9a-f]{64}","hash":"[0-9a-f]{64}..', re.DOTALL)
 
@@ -33,12 +35,12 @@ def line_hash(fields: Mapping[str, Any]) -> str:
 def parse(raw: bytes) -> dict[str, Any] | None:
     """Return the fields of a line, ``None`` for anything that :func:`render` would not have written.
 
-    The hash is not looked at. Never raises, whatever the bytes are.
+    The hash is not looked at. A number of more than 15 digits is none of ours. Never raises, whatever the bytes are.
     """
     if len(raw) > LONGEST_LINE:
         return None
     try:
-        fields = json.loads(raw)
+        fields = json.loads(raw, parse_int=_number)
         if not isinstance(fields, dict) or render(fields) != raw:
             return None
     except (ValueError, RecursionError):
@@ -61,13 +63,20 @@ def is_torn(raw: bytes, seq: int) -> bool:
     if _BEYOND_HASH.search(raw) or any("\udc80" <= letter <= "\udcff" for letter in text):
         return False
     try:
-        json.loads(text)
+        json.loads(text, parse_int=_number)
     except json.JSONDecodeError as error:
         cut_escape = error.msg.startswith("Invalid \\") and error.pos >= len(text) - 6
         return error.pos >= len(text) or cut_escape or error.msg.startswith("Unterminated string")
-    except RecursionError:
+    except (ValueError, RecursionError):
         return False
     return False
+
+
+def _number(digits: str) -> int:
+    """Read a whole number; :class:`ValueError` for one that nobody here counts to, and that Python might not print."""
+    if len(digits.removeprefix("-")) > MOST_DIGITS:
+        raise ValueError("This number is too long.")
+    return int(digits)
 
 
 def _cut_letter(raw: bytes) -> bool:

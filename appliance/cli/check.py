@@ -18,8 +18,8 @@ from appliance.paths import StatePaths
 from appliance.settings import Settings, read_settings
 from appliance.upkeep.check import Progress
 from appliance.upkeep.check import check as check_names
-from appliance.upkeep.findings import DERIVED, HALVES, Finding
-from appliance.upkeep.mend import set_aside
+from appliance.upkeep.findings import DERIVED, HALVES, NO_FOLDERS, Finding
+from appliance.upkeep.mend import mend
 
 
 def check(
@@ -27,7 +27,9 @@ def check(
     deep: Annotated[bool, typer.Option("--deep", help="Open everything, too: needs --user and a running box.")] = False,
     user: Annotated[str, typer.Option("--user", help="Name of the person who logs in for a deep check.")] = "",
     password_file: PasswordFile = None,
-    repair: Annotated[bool, typer.Option("--repair", help="Make anew what is derived; set strays aside.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Make anew what is derived; set strays aside; make shelves.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Check the archive: 0 when all is well, 5 when something is damaged. Without --deep it works while locked."""
@@ -41,9 +43,12 @@ def check(
     except PermissionError as error:
         raise EnvironmentProblem("You may not read all of the archive.", "Run it as root.") from error
     if repair:
-        findings = list(set_aside(paths, findings))
+        findings = list(mend(paths, findings))
     if deep:
-        opened = _deep(settings, paths, user, password_file, repair)
+        findings = [one for one in findings if one.what not in DERIVED]  # The deep check looks at these itself.
+        # Root writes nothing into a folder that leads elsewhere.
+        inside = not any(one.what in NO_FOLDERS for one in findings)
+        opened = _deep(settings, paths, user, password_file, repair and inside)
         findings = [*_not_named(findings, opened), *opened]
     left = [one for one in findings if not one.repaired]
     if as_json:

@@ -11,6 +11,7 @@ from appliance.keyring.public import KINDS, epoch_numbers, read_recipient
 from appliance.keyring.readers import KeyFile, Reader, parse, render
 from appliance.keyring.sums import NewKeyFile, is_as_written, remove_summed, write_summed
 from appliance.paths import Kind, StatePaths
+from appliance.regular import read_regular
 from appliance.sealing.header import read_header
 from appliance.sealing.identities import Identity, unwrap
 from appliance.sealing.reader import open_sealed
@@ -93,8 +94,7 @@ def open_key_file(paths: StatePaths, number: int, kind: Kind, person: Identity) 
     path = paths.epoch_identity(number, kind)
     damaged = Damaged(f"The key file {path.name} is damaged.", "Restore keys/ from a backup.")
     try:
-        with path.open("rb") as file:
-            sealed = file.read(LARGEST_KEY_FILE)
+        sealed = read_regular(path, LARGEST_KEY_FILE)
         opened = parse(open_sealed(sealed, unwrap([person], read_header(io.BytesIO(sealed)))))
     except Refused:
         if is_as_written(paths, path):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from appliance.errors import BadInput, Damaged, Refused
+from appliance.keyring.epochs import LARGEST_KEY_FILE
 from appliance.keyring.public import KINDS, epoch_numbers
 from appliance.paths import StatePaths
+from appliance.regular import open_regular
 from appliance.sealing.header import read_header
 from appliance.sealing.identities import Identity, unwrap
 from appliance.sealing.words import from_words
@@ -22,7 +24,7 @@ def require_paper_key(paths: StatePaths, text: str) -> None:
     newest = epoch_numbers(paths)[-1]
     for kind in KINDS:
         try:
-            with paths.epoch_identity(newest, kind).open("rb") as file:
+            with open_regular(paths.epoch_identity(newest, kind), LARGEST_KEY_FILE) as file:
                 header = read_header(file)
         except OSError as error:
             raise Damaged("The keys of the archive cannot be read.", "Restore keys/ from a backup.") from error

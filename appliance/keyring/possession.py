@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from appliance.errors import BadInput, Damaged, Refused
 from appliance.keyring.disk import remove_key_file, write_key_file
 from appliance.paths import StatePaths
+from appliance.regular import read_regular
 from appliance.sealing.device_wrap import HALF_SIZE, open_half, wrap_half
 
 VERSION = 1
@@ -121,14 +122,13 @@ def _context(person: str, device: str, kind: str) -> bytes:
 
 
 def _read(paths: StatePaths, person: str) -> _Wraps:
+    malformed = Damaged("The list of a person's devices cannot be read.", "Restore keys/ from a backup.")
     try:
-        with paths.possession(person).open("rb") as file:
-            raw = file.read(LARGEST_FILE + 1)
+        raw = read_regular(paths.possession(person), LARGEST_FILE)
     except FileNotFoundError:
         return {}
-    malformed = Damaged("The list of a person's devices cannot be read.", "Restore keys/ from a backup.")
-    if len(raw) > LARGEST_FILE:
-        raise malformed
+    except OSError as error:
+        raise malformed from error
     try:
         body = json.loads(raw)
         if body["version"] != VERSION or body["person"] != person:

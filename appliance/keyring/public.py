@@ -9,9 +9,12 @@ from dataclasses import dataclass
 
 from appliance.errors import Damaged, EnvironmentProblem, NegatoError
 from appliance.paths import Kind, StatePaths
+from appliance.regular import read_regular
 from appliance.sealing.recipients import Recipient
 
 KINDS: tuple[Kind, ...] = ("notes", "images")
+UNREADABLE = "unreadable"  # in place of the names in an alarm that cannot be read
+LARGEST = 64 * 1024  # bytes of a public key or of the names in an alarm
 
 # What the clock of a file system may be behind: a directory that changed so recently may change again unseen.
 _COARSE_SECONDS = 2.0
@@ -84,7 +87,7 @@ def read_recipient(paths: StatePaths, number: int, kind: Kind) -> Recipient:
     """Return one recipient of an epoch; :class:`Damaged` when its file is missing or malformed."""
     path = paths.epoch_recipient(number, kind)
     try:
-        return Recipient.parse(path.read_text("ascii").strip())
+        return Recipient.parse(read_regular(path, LARGEST).decode("ascii").strip())
     except (OSError, ValueError, NegatoError) as error:
         raise Damaged(f"The public key {path.name} cannot be read.", "Restore keys/ from a backup.") from error
 
@@ -92,11 +95,11 @@ def read_recipient(paths: StatePaths, number: int, kind: Kind) -> Recipient:
 def exchanged_keys(paths: StatePaths) -> list[str]:
     """Return the names of the public keys over which the key agent raised an alarm at the last unlock."""
     try:
-        return paths.exchanged.read_text("utf-8").split()
+        return read_regular(paths.exchanged, LARGEST).decode("utf-8").split()
     except FileNotFoundError:
         return []
     except (OSError, ValueError):
-        return ["unreadable"]
+        return [UNREADABLE]
 
 
 def refuse_if_exchanged(paths: StatePaths) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from appliance.errors import Damaged, NotFound, Refused
 from appliance.keyring.disk import remove_key_file, write_key_file
 from appliance.paths import StatePaths
+from appliance.regular import read_regular
 from appliance.sealing.identities import Identity
 from appliance.sealing.slots import POSSESSION_SIZE, Argon2Params, SlotHeader, make_slot, open_slot, read_slot_header
 
 PERSON = re.compile(r"[0-9a-f]{16}")
+LARGEST = 1024 * 1024
 
 
 def add_slot(
@@ -41,10 +44,7 @@ def unlock_slot(paths: StatePaths, person: str, passphrase: bytes, possession: b
     target = path if path is not None and known else next(iter(sorted(paths.slots.glob("*.json"))), None)
     if target is None:
         raise Refused("Name or passphrase is wrong.", "Check both and try again.")
-    try:
-        raw = target.read_bytes()
-    except OSError as error:
-        raise Damaged(f"The slot {target.name} cannot be read.", "Restore keys/ from a backup.") from error
+    raw = _read(target)
     if known:
         secret = open_slot(raw, passphrase, possession, person)
     else:
@@ -63,11 +63,10 @@ def change_passphrase(paths: StatePaths, person: str, old: bytes, new: bytes, po
 
 
 def slot_header(paths: StatePaths, person: str) -> SlotHeader:
-    """Return what a person's slot says in clear; :class:`NotFound` when there is none."""
-    try:
-        return read_slot_header(paths.slot(person).read_bytes())
-    except FileNotFoundError as error:
-        raise NotFound("This person has no slot.") from error
+    """Return what a person's slot says in clear; :class:`NotFound` when there is none, else :class:`Damaged`."""
+    if not paths.slot(person).exists():
+        raise NotFound("This person has no slot.")
+    return read_slot_header(_read(paths.slot(person)))
 
 
 def has_slot(paths: StatePaths, person: str) -> bool:
@@ -79,3 +78,10 @@ def remove_slot(paths: StatePaths, person: str) -> None:
     """Remove a person's slot and what the person's devices hold of it; harmless when there is none."""
     paths.possession(person).unlink(missing_ok=True)
     remove_key_file(paths.slot(person))
+
+
+def _read(slot: Path) -> bytes:
+    try:
+        return read_regular(slot, LARGEST)
+    except OSError as error:
+        raise Damaged(f"The slot {slot.name} cannot be read.", "Restore keys/ from a backup.") from error

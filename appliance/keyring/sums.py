@@ -40,7 +40,7 @@ class NewKeyFile:
 def write_summed(paths: StatePaths, files: Sequence[NewKeyFile]) -> None:
     """Write files of keys/ durably, one after the other, with the list before and after; the caller holds the keys.
 
-    Errors as :func:`write_key_file`.
+    Errors as :func:`write_key_file`; :class:`Damaged` when there is no list and a file cannot be read.
     """
     sums = _known(paths)
     new = {file.path.name: {hashlib.sha256(file.content).hexdigest()} for file in files}
@@ -48,6 +48,14 @@ def write_summed(paths: StatePaths, files: Sequence[NewKeyFile]) -> None:
     for file in files:
         write_key_file(file.path, file.content, like=file.like)
     _write(paths, sums | new)
+
+
+def read_key_file(path: Path) -> bytes:
+    """Return the bytes of a key file; :class:`Damaged` when there is none, no plain file, or one of over a MiB."""
+    try:
+        return read_regular(path, LARGEST)
+    except OSError as error:
+        raise Damaged(f"The key file {path.name} cannot be read.", "Restore keys/ from a backup.") from error
 
 
 def remove_summed(paths: StatePaths, files: Sequence[Path]) -> None:
@@ -64,8 +72,7 @@ def read_sums(paths: StatePaths) -> Sums | None:
     Raises :class:`Damaged` when the list is not as it was written.
     """
     try:
-        with paths.key_sums.open("rb") as file:
-            raw = file.read(LARGEST)
+        raw = read_regular(paths.key_sums, LARGEST)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -114,7 +121,7 @@ def _known(paths: StatePaths) -> Sums:
 
 def _as_they_are(paths: StatePaths) -> Sums:
     files = (path for path in paths.keys.iterdir() if path.suffix in (".age", ".pub"))
-    return {path.name: {hashlib.sha256(path.read_bytes()).hexdigest()} for path in files}
+    return {path.name: {hashlib.sha256(read_key_file(path)).hexdigest()} for path in files}
 
 
 def _write(paths: StatePaths, sums: Sums) -> None:

@@ -8,8 +8,14 @@ from typing import Any, Final, Literal
 What = Literal[
     "format",
     "folder-missing",
+    "folder-linked",
+    "folder-foreign",
+    "no-folder",
+    "shelf-missing",
     "record-altered",
     "tunnel-key-missing",
+    "tunnel-key-damaged",
+    "key-exchanged",
     "key-missing",
     "key-damaged",
     "keys-unfinished",
@@ -37,8 +43,14 @@ DEEP = "Run: appliance check --deep, which names the study; then restore it from
 NEXT: Final[dict[What, str]] = {
     "format": RESTORE,
     "folder-missing": RESTORE,
+    "folder-linked": "Find out who put the link there, remove it, restore the folder; what it leads to was left alone.",
+    "folder-foreign": "Find out who made it, then remove it or give it to root; nothing is set aside meanwhile.",
+    "no-folder": "Move away what lies there, then restore the folder from a backup.",
+    "shelf-missing": "Run: appliance check --repair, which makes it; so does the box when an image belongs there.",
     "record-altered": "Keep the disk as it is and report it; appliance audit verify says what was changed.",
     "tunnel-key-missing": "Restore netd/ from a backup; with another key every device has to be added again.",
+    "tunnel-key-damaged": "Restore netd/ from a backup; with another key every device has to be added again.",
+    "key-exchanged": "Restore keys/ from a backup and log in, which ends the alarm; nothing is taken in until then.",
     "key-missing": "Restore keys/ from a backup; the images can be read with the paper key meanwhile.",
     "key-damaged": "Restore keys/ from a backup; the images can be read with the paper key meanwhile.",
     "keys-unfinished": "Run the command again that was cut short, or: appliance rotate. Either completes it first.",
@@ -55,10 +67,11 @@ NEXT: Final[dict[What, str]] = {
     "row-missing": "Run: appliance check --deep --repair, or: appliance index rebuild",
     "row-differs": "Run: appliance check --deep --repair, or: appliance index rebuild",
     "image-lost": f"{SEND} What is gone for good: appliance index rebuild --give-up",
-    "half": "Run: appliance check --repair, which sets it aside in strays/.",
+    "half": DEEP,
     "stray": "Run: appliance check --repair, which sets it aside in strays/.",
     "rendition-stray": "Run: appliance check --repair, which deletes it: it can be made again.",
 }
+NO_FOLDERS: Final = frozenset({"folder-linked", "no-folder", "folder-foreign"})
 HALVES: Final = frozenset({"half", "note-missing", "object-missing"})
 DERIVED: Final = frozenset({"index-damaged", "row-missing", "row-differs"})
 

@@ -20,7 +20,7 @@ from appliance.keyring.epochs import make_epoch, remove_epoch, seal_key_file
 from appliance.keyring.public import KINDS, epoch_numbers
 from appliance.keyring.readers import Reader
 from appliance.keyring.slots import add_slot, remove_slot
-from appliance.keyring.sums import NewKeyFile, write_summed
+from appliance.keyring.sums import NewKeyFile, read_key_file, write_summed
 from appliance.paths import Kind, StatePaths
 from appliance.people.models import Person
 from appliance.people.roles import reads
@@ -220,7 +220,7 @@ class KeyChanges:
         """Seal what the box itself holds to the new paper key, and leave its recipient for what it comes to hold."""
         paper, kept = self._open([entry.epoch])[entry.epoch, "notes"].paper, self._paths.sealed_wireguard_key
         if self._paths.wireguard_key.exists() and kept.exists():
-            write_key_file(kept, seal(self._paths.wireguard_key.read_bytes(), [paper]))
+            write_key_file(kept, seal(read_key_file(self._paths.wireguard_key), [paper]))
         write_summed(self._paths, [NewKeyFile(self._paths.paper_recipient, f"{paper}\n".encode("ascii"))])
 
     def _seal_step(
@@ -278,7 +278,7 @@ class KeyChanges:
         gets a fresh key then; it is made anew from the notes at the next login.
         """
         notes = {n: file.identity for (n, kind), file in self._open().items() if kind == "notes"}
-        raw = self._paths.index_key.read_bytes()
+        raw = read_key_file(self._paths.index_key)
         header = read_header(io.BytesIO(raw))
         try:
             unwrap([notes[entry.epoch]], header)

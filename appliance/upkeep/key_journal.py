@@ -15,6 +15,7 @@ from typing import Any, Literal
 from appliance.errors import Damaged
 from appliance.keyring.disk import remove_key_file, write_key_file
 from appliance.paths import StatePaths
+from appliance.regular import read_regular
 
 Act = Literal["join", "change", "leave", "rotate", "paper"]
 
@@ -43,13 +44,15 @@ def begin(paths: StatePaths, entry: Entry) -> None:
 
 def pending(paths: StatePaths) -> Entry | None:
     """Return what was begun and not ended; :class:`Damaged` when the journal is not ours."""
-    try:
-        raw = paths.key_journal.read_bytes()
-    except FileNotFoundError:
-        return None
     malformed = Damaged("keys/journal.json cannot be read.", "Restore keys/ from a backup.")
     try:
-        body: dict[str, Any] = json.loads(raw) if len(raw) <= LARGEST else {}
+        raw = read_regular(paths.key_journal, LARGEST)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise malformed from error
+    try:
+        body: dict[str, Any] = json.loads(raw)
         body.pop("sha256")
         entry = Entry(**body)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

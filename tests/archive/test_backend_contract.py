@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import resource
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -248,3 +249,62 @@ def test_what_was_derived_is_erased_with_its_object(tmp_path: Path) -> None:
     rendition.write_bytes(b"derived")
     backend.erase([object_id])
     assert not rendition.exists()
+
+
+def test_a_decision_counts_under_its_eight_digits_only(tmp_path: Path) -> None:
+    backend = files(tmp_path)
+    folder = StatePaths(tmp_path / "state").decisions
+    for name in ("1", "0000002", "000000003", "\u0664" * 8):
+        (folder / f"{name}.note.age").write_bytes(b"misnamed")
+    assert backend.decide(b"first") == "00000001"
+    assert [number for number, file in backend.decisions() if not file.close()] == ["00000001"]
+
+
+def test_a_shelf_that_is_not_there_is_made_and_its_name_durable_before_anything_lies_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend, paths = files(tmp_path), StatePaths(tmp_path / "state")
+    object_id = admit(backend, b"object")
+    done: list[str] = []
+    fsync, rename = os.fsync, Path.rename
+    monkeypatch.setattr(os, "fsync", lambda fd: (done.append(str(Path(f"/proc/self/fd/{fd}").readlink())), fsync(fd)))
+    monkeypatch.setattr(Path, "rename", lambda path, to: (done.append(str(to)), rename(path, to))[1])
+    for room in (paths.objects, paths.notes):
+        (room / object_id[:2]).rmdir()
+    backend.shelve([object_id])
+    for room in (paths.objects, paths.notes):
+        moved = next(what for what in done if what.startswith(f"{room}/{object_id[:2]}/"))
+        assert done.index(str(room)) < done.index(moved) < done.index(str(room / object_id[:2]))
+    assert read(backend, object_id) == (b"object", b"note")
+
+
+def test_what_was_set_aside_and_cannot_be_removed_holds_up_nothing(tmp_path: Path) -> None:
+    backend, paths = files(tmp_path), StatePaths(tmp_path / "state")
+    object_id = admit(backend, b"object")
+    os.mkfifo(paths.strays)
+    backend.erase([object_id])
+    assert backend.inbox() == []
+    paths.strays.unlink()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / f"{object_id}.age").write_bytes(b"not the box's")
+    paths.strays.symlink_to(elsewhere)
+    backend.erase([object_id])
+    assert [path.read_bytes() for path in elsewhere.iterdir()] == [b"not the box's"]
+
+
+def test_folders_in_folders_without_end_hold_up_no_deletion(tmp_path: Path) -> None:
+    backend, paths = files(tmp_path), StatePaths(tmp_path / "state")
+    object_id = admit(backend, b"object")
+    paths.strays.mkdir()
+    fd = os.open(paths.strays, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=fd)
+        inner = os.open("d", os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = inner
+    os.close(fd)
+    (paths.strays / f"1-{object_id}.age").write_bytes(b"copy")
+    backend.erase([object_id])
+    assert backend.inbox() == [] and not list(paths.strays.glob("*.age"))
+    subprocess.run(["rm", "-r", paths.strays], check=True)  # pytest would not come to its end either

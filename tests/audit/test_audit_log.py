@@ -247,6 +247,24 @@ def test_what_is_no_plain_file_is_named_and_neither_read_nor_written(paths: Stat
     assert elsewhere.read_bytes() == b"kept"
 
 
+@pytest.mark.parametrize("digits", [16, 4300, 5000])
+def test_a_number_that_nobody_counts_to_makes_no_line_and_breaks_no_reader(paths: StatePaths, digits: int) -> None:
+    log = AuditLog(paths, "keyagent")
+    log.append(NOON, "keyagent:person:login")
+    log.close()
+    path, raw = paths.audit_log("keyagent"), paths.audit_log("keyagent").read_bytes()
+    number = b"9" * digits
+    line = {"first": raw.replace(b'"seq":1', b'"seq":' + number)}
+    line["other"] = raw.replace(b'"seq":1', b'"seq":2').replace(b'"prev"', b'"n":' + number + b',"prev"')
+    for beyond in line.values():
+        assert parse(beyond.rstrip(b"\n")) is None
+        for cut in (len(beyond), len(beyond) - 70, beyond.index(number) + digits):
+            path.write_bytes(raw + beyond[:cut] + b"\njunk\n")
+            assert faults(paths)[0] == "" and set(faults(paths)[1:]) <= {"foreign", "torn"}
+            assert problems(paths)
+            AuditLog(paths, "keyagent").close()
+
+
 def test_a_line_that_others_are_told_of_is_on_the_disk_first(
     paths: StatePaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
+from appliance.audit.line import line_hash, parse, render
+from appliance.sealing.tunnel_keys import new_private_key, public_key_of
 from tests.box import APPLIANCE, OWNER, Box, running, wait_for
 from tests.ingest.tiny import image, study_uid
 from tests.samples.modality import send
@@ -105,6 +107,56 @@ HARMS: dict[str, tuple[Harm, str]] = {
     "the-agents-record-gone": (lambda state: (state / "audit" / "keyagent.log").unlink(), "record-altered"),
     "the-commands-record-gone": (lambda state: (state / "audit" / "cli.log").unlink(), "record-altered"),
     "a-record-that-is-a-pipe": (lambda state: _instead(state / "audit" / "cli.log", os.mkfifo), "record-altered"),
+    "a-list-of-key-files-that-is-a-pipe": (lambda state: _instead(state / "keys/SHA256SUMS", os.mkfifo), "key-damaged"),
+    "an-endless-list-of-key-files": (lambda state: _instead(state / "keys/SHA256SUMS", _endless), "key-damaged"),
+    "a-public-key-that-is-a-pipe": (lambda state: _instead(state / "keys/1.notes.pub", os.mkfifo), "key-damaged"),
+    "an-endless-public-key": (lambda state: _instead(state / "keys/1.images.pub", _endless), "key-damaged"),
+    "a-key-journal-that-is-a-pipe": (lambda state: os.mkfifo(state / "keys/journal.json"), "key-damaged"),
+    "an-endless-key-journal": (lambda state: _endless(state / "keys/journal.json"), "key-damaged"),
+    "a-half-of-a-slot-that-is-a-pipe": (lambda state: os.mkfifo(_devices(state)), "key-damaged"),
+    "an-endless-half-of-a-slot": (lambda state: _endless(_devices(state)), "key-damaged"),
+    "a-number-of-the-record-without-end": (lambda state: _count_far(state / "audit/keyagent.log"), "record-altered"),
+    "a-tunnels-key-of-junk": (lambda state: (state / "netd/server.key").write_bytes(b"x"), "tunnel-key-damaged"),
+    "a-tunnels-key-that-is-a-folder": (
+        lambda state: _instead(state / "netd/server.key", Path.mkdir), "tunnel-key-damaged",
+    ),
+    "a-tunnels-key-that-is-a-pipe": (
+        lambda state: _instead(state / "netd/server.key", os.mkfifo), "tunnel-key-damaged",
+    ),
+    "a-public-half-of-the-tunnel-of-junk": (
+        lambda state: (state / "netd/server.pub").write_bytes(b"x"), "tunnel-key-damaged",
+    ),
+    "another-public-half-of-the-tunnel": (
+        lambda state: (state / "netd/server.pub").write_text(public_key_of(new_private_key()) + "\n"),
+        "tunnel-key-damaged",
+    ),
+    "a-sealed-tunnels-key-of-junk": (lambda state: _file(state / "keys/box/wireguard.age"), "key-damaged"),
+    "a-sealed-tunnels-key-for-nobody": (
+        lambda state: (state / "keys/box/wireguard.age").write_bytes(
+            (state / "keys/index.age").read_bytes().replace(b"-> X25519", b"-> X25510")
+        ),
+        "key-damaged",
+    ),
+    "an-index-of-junk": (lambda state: (state / "index.db").write_bytes(b"x"), "index-damaged"),
+    "an-index-in-clear": (lambda state: shutil.copy(state / "system.db", state / "index.db"), "index-damaged"),
+    "an-index-that-is-a-folder": (lambda state: _instead(state / "index.db", Path.mkdir), "stray"),
+    "an-index-that-is-a-pipe": (lambda state: _instead(state / "index.db", os.mkfifo), "stray"),
+    "a-lock-of-the-index-that-is-a-folder": (lambda state: _instead(state / "index.lock", Path.mkdir), "stray"),
+    "a-list-of-people-that-is-a-pipe": (lambda state: _instead(state / "system.db", os.mkfifo), "people-damaged"),
+    "a-list-of-people-that-leads-elsewhere": (
+        lambda state: (state / "system.db").rename(state.parent / "system.db")
+        and (state / "system.db").symlink_to(state.parent / "system.db"),
+        "people-damaged",
+    ),
+    "a-record-that-is-a-file": (
+        lambda state: shutil.rmtree(state / "audit") or _file(state / "audit"), "no-folder",
+    ),
+    "an-inbox-that-is-a-file": (lambda state: (state / "inbox").rmdir() or _file(state / "inbox"), "no-folder"),
+    "a-place-for-strays-that-is-a-file": (lambda state: _file(state / "strays"), "no-folder"),
+    "an-alarm-over-a-public-key": (lambda state: _alarm(state).write_text("1.images.pub\n"), "key-exchanged"),
+    "an-alarm-that-is-a-pipe": (lambda state: os.mkfifo(_alarm(state)), "key-exchanged"),
+    "a-shelf-of-objects-gone": (lambda state: _empty_shelf(state / "objects").rmdir(), "shelf-missing"),
+    "a-shelf-of-notes-gone": (lambda state: _empty_shelf(state / "notes").rmdir(), "shelf-missing"),
     "a-stray-rendition": (lambda state: _rendition(state), "rendition-stray"),
 }  # fmt: skip
 
@@ -116,6 +168,32 @@ def _file(path: Path) -> None:
 def _instead(path: Path, make: Callable[[Path], object]) -> None:
     path.unlink()
     make(path)
+
+
+def _alarm(state: Path) -> Path:
+    (state / "alarm").mkdir(exist_ok=True)
+    return state / "alarm" / "recipients"
+
+
+def _empty_shelf(room: Path) -> Path:
+    return next(shelf for shelf in sorted(room.iterdir()) if not any(shelf.iterdir()))
+
+
+def _endless(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def _devices(state: Path) -> Path:
+    return min((state / "keys" / "slots").glob("*.json")).with_suffix(".devices")
+
+
+def _count_far(log: Path) -> None:
+    """Append a line with a right hash and a number that has one digit less than Python prints, then one that is not."""
+    last = parse(log.read_bytes().splitlines()[-1])
+    assert last is not None
+    line = {"seq": int("9" * 4300), "at": last["at"], "event": "x:y:z", "prev": last["hash"]}
+    with log.open("ab") as file:
+        file.write(render(line | {"hash": line_hash(line)}) + b"\njunk\n")
 
 
 def _rename_owner(state: Path) -> None:
