@@ -6,11 +6,10 @@ import re
 from typing import Any
 
 from appliance import clock
-from appliance.audit.anchors import heads
+from appliance.audit.anchors import heads, last_seen, missed
 from appliance.audit.ends import Head, still_holds
 from appliance.audit.line import FIRST
 from appliance.audit.log import AuditLog
-from appliance.audit.witness import PROCESS as WITNESS
 from appliance.audit.witness import Witness
 from appliance.errors import BadInput, Damaged, NegatoError
 from appliance.keyring.leases import Lease
@@ -58,11 +57,17 @@ class Record:
             log("audit.unwritten", line="witness", reason=type(error).__name__)
 
     def cut_since_seen(self) -> list[str]:
-        """Return whose log was cut since the witness saw it last; the witness itself when it cannot be read."""
+        """Return whose log lacks what the witness, or the newest login or lock of the key agent's log, saw of it.
+
+        Each of the two logs names the other's end, so that neither can be cut or taken away alone; the last line of
+        the witness, which nothing names yet, says no more than the log that it names. A log that cannot be read is
+        among them.
+        """
         try:
-            return self._witness.misses()
+            ours = missed(self._paths, last_seen(self._paths, PROCESS))
         except (Damaged, OSError):
-            return [WITNESS]
+            ours = {PROCESS}
+        return sorted(self._witness.misses() | ours)
 
     def forgot(self, remembered: Head) -> bool:
         """Return whether the key agent's log does not hold a line that a browser remembers as its last."""
