@@ -13,7 +13,7 @@ from appliance import clock
 from appliance.audit.entries import entries
 from appliance.audit.line import line_hash, render
 from appliance.audit.log import AuditLog
-from tests.box import PASSPHRASE
+from tests.box import PASSPHRASE, wait_for
 from tests.keyring.agentbox import AgentBox
 
 
@@ -53,6 +53,14 @@ def used(agent: AgentBox) -> Iterator[AgentBox]:
 
 def fill_with_nonsense(path: Path) -> None:
     path.write_bytes(b"nonsense\n" * 100)
+
+
+def look_every_second(agent: AgentBox) -> None:
+    """Let the witness of an agent that is started now look at its log every second instead of every minute."""
+    folder = agent.paths.root.parent / "sooner"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text("from appliance.keyring import record\nrecord.SEEN_SECONDS = 1.0\n")
+    agent.environment["PYTHONPATH"] = str(folder)
 
 
 def make_pipe(path: Path) -> None:
@@ -123,6 +131,53 @@ def test_an_older_file_of_the_key_agents_log_that_cannot_be_read_is_told(used: A
     assert login(used) is True
     found = [entry.fields for entry in entries(used.paths, "keyagent") if not entry.fault]
     assert "keyagent" in next(line["logs"] for line in found if line["event"] == "keyagent:audit:cut")
+
+
+@pytest.mark.parametrize("process", ["cli", "witness", "keyagent"])
+def test_a_log_that_is_cut_while_somebody_is_logged_in_is_told_after_the_lock(used: AgentBox, process: str) -> None:
+    """The lock does not put what is left in the place of what was seen."""
+    assert used.command("audit", "export").returncode == 0
+    client = used.start()
+    token = used.login(client)
+    client.unwrap(token, "view", "study", [used.header()[0]])
+    cut(used.paths.audit_log(process), 2)
+    client.lock()
+    assert used.process is not None
+    used.process.wait(20)
+    assert session(used) is True and process in told(used)[0]
+    assert session(used) is False
+
+
+def test_reads_are_seen_by_the_witness_while_the_session_goes_on(used: AgentBox) -> None:
+    """Killed, its own log cut back to the login: that is told."""
+    look_every_second(used)
+    client = used.start()
+    token = used.login(client)
+    witness = used.paths.audit_log("witness")
+    before = witness.read_bytes().count(b"\n")
+    time.sleep(3)
+    assert witness.read_bytes().count(b"\n") == before, "nothing was written since the login"
+    for _ in range(2):
+        client.unwrap(token, "view", "study", [used.header()[0]])
+    wait_for(lambda: witness.read_bytes().count(b"\n") > before, 20)
+    used.end()
+    cut(used.paths.audit_log("keyagent"), 2)
+    assert used.lines()[-1]["event"] == "keyagent:person:login"
+    assert session(used) is True and told(used) == [["keyagent"]]
+
+
+def test_what_was_cut_is_not_forgotten_by_looking_again(used: AgentBox) -> None:
+    look_every_second(used)
+    assert used.command("audit", "export").returncode == 0
+    client = used.start()
+    token = used.login(client)
+    witness = used.paths.audit_log("witness")
+    before = witness.read_bytes()
+    cut(used.paths.audit_log("cli"), 1)
+    client.unwrap(token, "view", "study", [used.header()[0]])
+    time.sleep(5)
+    assert witness.read_bytes() == before
+    assert login(used) is True and told(used) == [["cli"]]
 
 
 @pytest.mark.parametrize("named", [True, False])
