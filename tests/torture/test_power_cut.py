@@ -15,7 +15,7 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -283,6 +283,34 @@ def test_without_the_sync_of_any_one_place_something_that_was_told_is_lost(day: 
     with pytest.raises(Exception, match=SITES[site]):
         for _, disk, told in day.states(ignored):
             day.keeper.keeps(disk.survives(), told)
+
+
+def test_at_no_moment_there_is_a_note_without_its_object(day: Day) -> None:
+    """Neither for a process that looks nor on the disk: settling and ``check`` would take it for an image that is lost.
+
+    So an object comes before its note, and a deletion removes the note, makes that durable, then removes the object.
+    """
+    disk, removed = day.disk(), 0
+    for number, record in enumerate(day.records):
+        if record.call is Call.MARK:
+            continue
+        disk.apply(record, nothing, "")
+        if record.call not in (Call.RENAME, Call.UNLINK, Call.SYNC):
+            continue
+        removed += record.call is Call.UNLINK and record.path.endswith(".note.age")
+        for what, names in (("seen", disk.names), ("kept", disk.synced)):
+            assert not (alone := lone_notes(names)), f"after record {number}, a lone note is {what}: {alone}"
+    assert removed >= 9 + 1, "two studies of four and one, and a copy, were removed"
+
+
+def lone_notes(names: Iterable[str]) -> set[str]:
+    """Return the ids of notes without their object; of one on its shelf the object has to be on its shelf, too."""
+    found = [re.fullmatch(r"(inbox|notes|objects)/(?:../)?([0-9a-f]{64})(\.note)?\.age", name) for name in names]
+    files = {(match[1], match[2], bool(match[3])) for match in found if match}
+    shelved = {one for place, one, note in files if place == "objects"}
+    waiting = {one for place, one, note in files if place == "inbox" and not note}
+    notes = {(place, one) for place, one, note in files if note}
+    return {one for place, one in notes if one not in (shelved if place == "notes" else shelved | waiting)}
 
 
 @pytest.mark.parametrize("cut", range(CUTS))
