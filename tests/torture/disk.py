@@ -60,6 +60,11 @@ class Disk:
         """Return every file that a cut at this moment leaves."""
         return {name: file.synced for name, file in self.synced.items()}
 
+    def survives_early(self, path: str) -> dict[str, bytes]:
+        """Return the same, but that this one name, of all that were not synced, had reached the disk already."""
+        name = self._short(path)
+        return self.survives() | {name: self.names[name].synced}
+
     def _short(self, path: str) -> str:
         return path.removeprefix(self.root).lstrip("/")
 
