@@ -47,11 +47,15 @@ class Events:
         self._wake()
 
     async def stream(self, agent: AgentClient, reader: Reader) -> AsyncIterator[ServerSentEvent]:
-        """Yield the revision at once and after every change, until the lease or the appliance ends."""
+        """Yield the revision at once and after every change, until the lease or the appliance ends.
+
+        Beside that, every few seconds and as often as it changes, the end of the key agent's record.
+        """
         self._loop = asyncio.get_running_loop()
         waker = asyncio.Event()
         self._wakers.add(waker)
         told, told_devices = -1, self._devices
+        head = told_head = (0, "")
         try:
             while not self._closed:
                 if told != self._revision:
@@ -60,11 +64,14 @@ class Events:
                 if told_devices != self._devices:
                     told_devices = self._devices
                     yield ServerSentEvent(event="devices", data=f'{{"revision":{told_devices}}}')
+                if told_head != head:
+                    told_head = head
+                    yield ServerSentEvent(event="record", data=f'{{"seq":{head[0]},"hash":"{head[1]}"}}')
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(waker.wait(), CHECK_SECONDS)
                 waker.clear()
                 try:
-                    await asyncio.to_thread(agent.peek, reader.token)
+                    head = await asyncio.to_thread(agent.peek, reader.token)
                 except NegatoError:
                     break
             yield ServerSentEvent(event="locked" if await self._locked(agent) else "ended", data="{}")
@@ -96,7 +103,10 @@ def events_router(gate: Gate, agent: AgentClient, events: Events) -> APIRouter:
 
     @router.get("/api/events", response_class=EventSourceResponse)
     async def follow(reader: Reader = Depends(gate.reader)) -> EventSourceResponse:
-        """Follow what changes: ``changed`` and ``devices`` with a revision, ``locked`` or ``ended`` at the end."""
+        """Follow what changes: ``changed`` and ``devices`` with a revision, ``record`` with the end of the audit log.
+
+        ``locked`` or ``ended`` comes last.
+        """
         return EventSourceResponse(events.stream(agent, reader), ping=20)
 
     return router

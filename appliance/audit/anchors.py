@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.audit.ends import Head, head_of, plain
+from appliance.audit.ends import Head, head_of, newest, plain, still_holds
 from appliance.errors import Damaged
 from appliance.paths import StatePaths
 
 FIELD = "heads"
+_MARK = f'"{FIELD}":{{'.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +62,30 @@ def anchors_of(fields: Mapping[str, Any]) -> Iterator[Anchor]:
     for process, head in known.items():
         if isinstance(head, Mapping) and type(head.get("seq")) is int and isinstance(head.get("hash"), str):
             yield Anchor(process, head["seq"], head["hash"])
+
+
+def last_seen(paths: StatePaths, process: str) -> list[Anchor]:
+    """Return what the newest line of a log that names the ends of others knows of them; nothing when none does.
+
+    Raises :class:`Damaged` or :class:`OSError` when the log cannot be read.
+    """
+
+    def names_others(fields: Mapping[str, Any]) -> bool:
+        known = fields.get(FIELD)
+        return isinstance(known, Mapping) and not known.keys() <= {process}
+
+    line = newest(paths, process, names_others, _MARK)
+    return [anchor for anchor in anchors_of(line) if anchor.process != process]
+
+
+def missed(paths: StatePaths, anchors: Iterable[Anchor]) -> set[str]:
+    """Return the processes whose log does not hold any more what was seen of it, or cannot be read."""
+    missing = set()
+    for anchor in anchors:
+        try:
+            held = still_holds(paths, anchor.process, anchor.seq, anchor.hash)
+        except (Damaged, OSError):
+            held = False
+        if not held:
+            missing.add(anchor.process)
+    return missing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from appliance.errors import Damaged
 from appliance.paths import StatePaths
 from appliance.regular import open_regular
 
+WINDOW = 256 * 1024  # bytes that are read at once from the end of a log
 NOT_PLAIN = frozenset({errno.EINVAL, errno.ELOOP, errno.ENXIO})  # what opening a pipe, a directory or a link says
 
 
@@ -100,23 +101,52 @@ def still_holds(paths: StatePaths, process: str, seq: int, digest: str) -> bool:
     return bool(seq < oldest["seq"] - 1 or oldest["prev"] == digest)
 
 
+def newest(paths: StatePaths, process: str, wanted: Callable[[Mapping[str, Any]], bool], mark: bytes) -> dict[str, Any]:
+    """Return the newest whole line of a log that is wanted, empty when there is none; such a line has ``mark`` in it.
+
+    The log is read from its end, so that this costs what was written since, in the memory of a few lines. Raises
+    :class:`Damaged` when something else than a file lies there, :class:`OSError` as the system says.
+    """
+    for path in reversed(paths.audit_segments(process)):
+        with plain(path) as file:
+            for raw in _backwards(file):
+                fields = _whole(raw) if mark in raw else None
+                if fields is not None and wanted(fields):
+                    return fields
+    return {}
+
+
 def _last_in(file: BinaryIO) -> tuple[dict[str, Any] | None, bool, bool]:
     """Look at the end of a file, and at more and more of it while no whole line is found.
 
     Returns the line, whether bytes without a line feed are at the end, and whether the file is empty.
     """
-    size, window = file.seek(0, 2), 2 * LONGEST_LINE
+    size = file.seek(0, 2)
     open_ended = False
-    while size:
-        start = max(0, size - window)
-        file.seek(start)
-        tail = file.read(size - start)
-        open_ended = not tail.endswith(b"\n")
-        for raw in reversed(tail.split(b"\n")):
-            fields = parse(raw)
-            if fields is not None and line_hash(fields) == fields["hash"]:
-                return fields, open_ended, False
-        if start == 0:
-            break
-        window *= 2
+    for number, raw in enumerate(_backwards(file)):
+        open_ended = open_ended or (number == 0 and bool(raw))
+        fields = _whole(raw)
+        if fields is not None:
+            return fields, open_ended, False
     return None, open_ended, size == 0
+
+
+def _whole(raw: bytes) -> dict[str, Any] | None:
+    """Return the fields of a line with the hash that it names, ``None`` for anything else."""
+    fields = parse(raw)
+    return fields if fields is not None and line_hash(fields) == fields["hash"] else None
+
+
+def _backwards(file: BinaryIO) -> Iterator[bytes]:
+    """Yield what lies before, between and behind the line feeds of a file, the last first.
+
+    Of a line that is longer than any of ours comes a part that is, too.
+    """
+    place, begun = file.seek(0, 2), b""
+    while place:
+        start = max(0, place - WINDOW)
+        file.seek(start)
+        first, *rest = (file.read(place - start) + begun).split(b"\n")
+        yield from reversed(rest)
+        place, begun = start, first[: LONGEST_LINE + 1]
+    yield begun

@@ -54,8 +54,12 @@ class AuditLog:
         self._room = 0
         self._head = Head(0, FIRST)
         self._cut: Head | None = None
-        with self._current():
-            pass
+        try:
+            with self._current():
+                pass
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def head(self) -> Head:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from appliance.audit.anchors import anchors_of, heads
-from appliance.audit.ends import last_line, still_holds
+from appliance.audit.anchors import anchors_of, heads, missed
+from appliance.audit.ends import last_line
 from appliance.audit.log import AuditLog
 from appliance.errors import Damaged
 from appliance.paths import StatePaths
@@ -22,23 +22,23 @@ class Witness:
     """Keeps that log. Its caller holds a lock of its own."""
 
     def __init__(self, paths: StatePaths) -> None:
-        """Open the log for appending."""
+        """Begin; the log is opened when something is seen."""
         self._paths = paths
-        self._log = AuditLog(paths, PROCESS)
+        self._log: AuditLog | None = None
 
-    def misses(self) -> list[str]:
-        """Return the processes whose log does not hold any more what was seen of it last."""
-        seen, _ = last_line(self._paths, PROCESS)
-        missing = []
-        for anchor in anchors_of(seen):
-            try:
-                held = still_holds(self._paths, anchor.process, anchor.seq, anchor.hash)
-            except (Damaged, OSError):
-                held = False
-            if not held:
-                missing.append(anchor.process)
-        return missing
+    def misses(self) -> set[str]:
+        """Return the processes whose log does not hold any more what was seen of it last, our own if it is unreadable.
+
+        A log of ours that was cut or is gone knows nothing of that: whoever names its end notices.
+        """
+        try:
+            seen, _ = last_line(self._paths, PROCESS)
+        except (Damaged, OSError):
+            return {PROCESS}
+        return missed(self._paths, anchors_of(seen))
 
     def see(self, moment: datetime) -> None:
-        """Write down how far every other log goes."""
+        """Write down how far every other log goes; :class:`NegatoError` when that cannot be done."""
+        if self._log is None:
+            self._log = AuditLog(self._paths, PROCESS)
         self._log.append(moment, "witness:record:seen", heads=heads(self._paths, PROCESS))

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from appliance import errors
+from appliance.audit.anchors import as_field
 from appliance.audit.log import AuditLog
 from appliance.errors import BadInput, Damaged, EnvironmentProblem, NegatoError, NotLoggedIn, Refused
 from appliance.keyring.decisions import DECIDES, objection
@@ -148,12 +149,11 @@ class Agent:
             self._epochs[person] = epochs
             self._record.see_ends()
         self._tell()
-        told = {"seq": head.seq, "hash": head.hash}
         return {
             "token": token,
             "lease": lease.id,
             "person": person,
-            "audit_head": told,
+            "audit_head": as_field(head),
             "rolled_back": rolled_back or bool(cut),
         }
 
@@ -173,10 +173,13 @@ class Agent:
         return {"lease": lease.id, "person": lease.person, "kind": lease.kind, "device": lease.device}
 
     def peek(self, caller: Caller, token: str) -> dict[str, Any]:
-        """Tell whose lease a token is and leave its idle end as it is: a page that is merely open is not used."""
+        """Tell how far the record goes and leave the lease's idle end as it is: a page that is merely open is not used.
+
+        Raises as :meth:`lease` for a token whose lease has ended.
+        """
         with self._lock:
-            lease = self._leases.find(token, caller, time.monotonic())
-        return {"lease": lease.id, "person": lease.person, "kind": lease.kind, "device": lease.device}
+            self._leases.find(token, caller, time.monotonic())
+        return {"audit_head": as_field(self._record.head)}
 
     def job(self, caller: Caller) -> dict[str, Any]:
         """Give out a lease for the appliance's own work on notes, while somebody is logged in."""
@@ -251,8 +254,10 @@ class Agent:
         return {}
 
     def sweep(self) -> None:
-        """Finish when the last lease has ended since the archive was opened."""
+        """Finish when the last lease has ended since the archive was opened; have the record watched until then."""
         with self._lock:
+            if self._epochs:
+                self._record.see_growth(time.monotonic())
             if not self._epochs or self._leases.people(time.monotonic()):
                 return
         self.finish("last session ended")
@@ -264,8 +269,7 @@ class Agent:
             with self._lock:
                 first, self._ended = not self._ended, True
                 if first and (self._epochs or reason == "asked"):
-                    self._record.write_if_it_can("keyagent:archive:lock", reason=reason, heads=self._record.ends())
-                    self._record.see_ends()
+                    self._record.lock(reason)
         finally:
             with self._lock:
                 self._epochs = {}

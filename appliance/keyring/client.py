@@ -93,9 +93,13 @@ class AgentClient:
         """Return whose lease a token is; :class:`Refused` when it has ended."""
         return LeaseInfo(**self._call("lease", token=token))
 
-    def peek(self, token: str) -> LeaseInfo:
-        """Return whose lease a token is without counting as its use."""
-        return LeaseInfo(**self._call("peek", token=token))
+    def peek(self, token: str) -> tuple[int, str]:
+        """Return number and hash of the last audit line, without counting as a use of the token.
+
+        :class:`NotLoggedIn` when its lease has ended.
+        """
+        head = self._call("peek", token=token)["audit_head"]
+        return int(head["seq"]), str(head["hash"])
 
     def job(self) -> str:
         """Return the token of a lease for the appliance's own work on notes."""

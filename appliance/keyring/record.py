@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 from appliance import clock
-from appliance.audit.anchors import heads
+from appliance.audit.anchors import heads, last_seen, missed
 from appliance.audit.ends import Head, still_holds
 from appliance.audit.line import FIRST
 from appliance.audit.log import AuditLog
-from appliance.audit.witness import PROCESS as WITNESS
 from appliance.audit.witness import Witness
 from appliance.errors import BadInput, Damaged, NegatoError
 from appliance.keyring.leases import Lease
@@ -18,6 +18,7 @@ from appliance.logs import log
 from appliance.paths import StatePaths
 
 PROCESS = "keyagent"
+SEEN_SECONDS = 60.0  # how often the witness looks at a log that grows
 _HEAD = re.compile(r"(\d{1,15}):([0-9a-f]{64})|")
 
 
@@ -29,6 +30,12 @@ class Record:
         self._paths = paths
         self._lines = lines
         self._witness = Witness(paths)
+        self._seen, self._looked = lines.head, time.monotonic()
+
+    @property
+    def head(self) -> Head:
+        """Return the last line of the key agent's log; it is durable."""
+        return self._lines.head
 
     def write(self, event: str, **fields: Any) -> Head:
         """Write one line of the key agent's; it is durable when this returns."""
@@ -51,18 +58,47 @@ class Record:
         return heads(self._paths, PROCESS)
 
     def see_ends(self) -> None:
-        """Have the witness write down how far every log goes, as far as there is room: it gives nothing to anybody."""
+        """Have the witness write down how far every log goes, as far as there is room: it gives nothing to anybody.
+
+        What it saw before is forgotten by that: whoever calls has told what was cut, or found nothing.
+        """
+        self._seen, self._looked = self._lines.head, time.monotonic()
         try:
             self._witness.see(clock.now())
         except NegatoError as error:
             log("audit.unwritten", line="witness", reason=type(error).__name__)
 
+    def see_growth(self, now: float) -> None:
+        """Have the witness see a log that grew, at most once a minute; what is missing is left for a login to tell."""
+        if now - self._looked < SEEN_SECONDS or self._lines.head == self._seen:
+            return
+        self._looked = now
+        if not self.cut_since_seen():
+            self.see_ends()
+
+    def lock(self, reason: str) -> None:
+        """Write down that the archive is locked and how far every log goes, unless one was cut: a login tells of that.
+
+        Never fails.
+        """
+        if self.cut_since_seen():
+            self.write_if_it_can("keyagent:archive:lock", reason=reason)
+            return
+        self.write_if_it_can("keyagent:archive:lock", reason=reason, heads=self.ends())
+        self.see_ends()
+
     def cut_since_seen(self) -> list[str]:
-        """Return whose log was cut since the witness saw it last; the witness itself when it cannot be read."""
+        """Return whose log lacks what the witness, or the newest login or lock of the key agent's log, saw of it.
+
+        Each of the two logs names the other's end, so that neither can be cut or taken away alone; the last line of
+        the witness, which nothing names yet, says no more than the log that it names. A log that cannot be read is
+        among them.
+        """
         try:
-            return self._witness.misses()
+            ours = missed(self._paths, last_seen(self._paths, PROCESS))
         except (Damaged, OSError):
-            return [WITNESS]
+            ours = {PROCESS}
+        return sorted(self._witness.misses() | ours)
 
     def forgot(self, remembered: Head) -> bool:
         """Return whether the key agent's log does not hold a line that a browser remembers as its last."""

@@ -207,6 +207,22 @@ def test_a_box_put_back_to_an_earlier_day_is_noticed_by_the_browser(filled: Box,
         page.wait_for_selector("input[type=search]")
 
 
+def test_the_page_remembers_the_record_as_it_grows(own_box: Box, browser: Browser) -> None:
+    with own_box.login() as client:
+        send([image(1, 1)], "127.0.0.1", own_box.dicom_port)
+        own_box.settled(client, 1)
+    stored = "localStorage.getItem('negatoscope.auditHead').split(':')"
+    with browser.new_context(locale="fr-FR", **DESKTOP) as context:
+        page = logged_in(own_box, context)
+        before = page.evaluate(stored)
+        assert int(before[0]) > 0
+        with own_box.login():  # Another session: a line of the record that this page has not caused.
+            wait_for(lambda: int(page.evaluate(stored)[0]) > int(before[0]), 20)
+        seq, digest = page.evaluate(stored)
+        log = (own_box.state / "audit" / "keyagent.log").read_text()
+        assert f'{{"seq":{seq},' in log and digest in log
+
+
 def test_images_that_vanished_from_the_disk_are_told_above_the_list(own_box: Box, browser: Browser) -> None:
     with own_box.login() as client:
         send([image(1, 1), image(2, 1), image(3, 1)], "127.0.0.1", own_box.dicom_port)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -214,6 +217,31 @@ def test_a_disk_that_was_put_back_is_noticed_by_the_browser_that_remembers(fille
     with filled.client() as client:
         body = {"user": OWNER, "password": PASSPHRASE, "audit_head": {"seq": -1, "hash": "x"}}
         assert client.post("/api/session", json=body).status_code == 400
+
+
+def test_reads_that_were_cut_are_noticed_by_the_page_that_was_open(filled: Box) -> None:
+    """Both of the agent's logs are put back to the moment of the login; the page was told of the reads meanwhile."""
+    filled.lock()
+    logs = [filled.state / "audit" / f"{name}.log" for name in ("keyagent", "witness")]
+    with filled.login() as client, client.stream("GET", "/api/events") as events:
+        kept = [path.read_bytes() for path in logs]
+        look_at(client)
+        head = next(
+            json.loads(line.removeprefix("data: "))
+            for begin, line in itertools.pairwise(events.iter_lines())
+            if begin == "event: record"
+        )
+    os.kill(filled.children()["keyagent"], signal.SIGKILL)
+    filled.stop()
+    assert any(raw.count(b"\n") < path.read_bytes().count(b"\n") for raw, path in zip(kept, logs, strict=True))
+    for path, raw in zip(logs, kept, strict=True):
+        path.write_bytes(raw)
+    assert audit(filled, "verify").returncode == 0, "nobody else can know"
+    filled.start()
+    for seen, rolled_back in ({}, False), ({"audit_head": head}, True):
+        with filled.client() as client:
+            told = client.post("/api/session", json={"user": OWNER, "password": PASSPHRASE} | seen)
+            assert told.json()["rolled_back"] is rolled_back
 
 
 def test_what_is_older_than_it_may_be_kept_goes_and_the_rest_verifies(tmp_path: Path) -> None:

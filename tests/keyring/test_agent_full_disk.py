@@ -112,7 +112,7 @@ def test_without_room_for_a_line_no_key_and_no_lease_is_given_and_all_goes_on_on
     ):
         with pytest.raises(StorageFull):
             refused()
-    assert client.peek(token).person == agent.person, "the session goes on"
+    assert client.peek(token)[0] > 0, "the session goes on"
     thief = THIEF.format(verb=f"peek({token!r})")
     told = subprocess.run(
         [sys.executable, "-c", thief, str(agent.run.keyagent)], capture_output=True, cwd=Path(__file__).parents[2]

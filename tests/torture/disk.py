@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from tests.torture.shim import CREATED, DIRECTORY, TRUNCATED, Call, Record
 
-Ignored = Callable[[str, bool], bool]
+Ignored = Callable[[str, bool, str], bool]
 
 
 @dataclass(slots=True, eq=False)
@@ -35,10 +35,11 @@ class Disk:
         """Say that a file lies there from the beginning."""
         self.names[name] = self.synced[name] = File(bytearray(raw), raw)
 
-    def apply(self, record: Record, ignored: Ignored = lambda _name, _directory: False) -> bool:
+    def apply(self, record: Record, ignored: Ignored, site: str) -> bool:
         """Follow one record; return whether what would survive may have changed by it.
 
-        A sync for which ``ignored`` holds (of the name of a file or directory at that time) is taken as not done.
+        A sync for which ``ignored`` holds is taken as not done: of the name of a file or directory at that time, and of
+        ``site``, the functions that ask for it.
         """
         match record.call:
             case Call.OPEN:
@@ -52,12 +53,17 @@ class Disk:
             case Call.UNLINK:
                 self.names.pop(self._short(record.path), None)
             case Call.SYNC:
-                return self._sync(record, ignored)
+                return self._sync(record, ignored, site)
         return False
 
     def survives(self) -> dict[str, bytes]:
         """Return every file that a cut at this moment leaves."""
         return {name: file.synced for name, file in self.synced.items()}
+
+    def survives_early(self, path: str) -> dict[str, bytes]:
+        """Return the same, but that this one name, of all that were not synced, had reached the disk already."""
+        name = self._short(path)
+        return self.survives() | {name: self.names[name].synced}
 
     def _short(self, path: str) -> str:
         return path.removeprefix(self.root).lstrip("/")
@@ -90,9 +96,9 @@ class Disk:
         file = self.names[source] if record.call is Call.LINK else self.names.pop(source)
         self.names[target] = file
 
-    def _sync(self, record: Record, ignored: Ignored) -> bool:
+    def _sync(self, record: Record, ignored: Ignored, site: str) -> bool:
         name, file = self.handles[record.pid, record.fd]
-        if ignored(name, file is None):
+        if ignored(name, file is None, site):
             return False
         if file is not None:
             file.synced = bytes(file.now)

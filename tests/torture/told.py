@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import tempfile
 from dataclasses import dataclass, field
 from functools import cache
@@ -37,6 +38,8 @@ class Told:
     views: int = 0
     people: dict[str, bool] = field(default_factory=dict)
     epochs: int = 1
+    changing: bool = False
+    pruned: set[str] = field(default_factory=set)
 
     def hear(self, said: dict[str, Any]) -> None:
         """Take in one mark of the test's."""
@@ -56,6 +59,10 @@ class Told:
                 self.people[name] = here
             case {"leaving": name}:
                 self.people.pop(name)
+            case {"changing": begun}:
+                self.changing = begun
+            case {"pruned": names}:
+                self.pruned |= set(names)
             case {"epoch": number}:
                 self.epochs = number
             case _:
@@ -88,10 +95,36 @@ class Keeper:
         removed = {name for one in taken if one.kind == "tombstone" for name in one.objects}
         back = {uid for (uid, _), name in images.items() if uid in told.deleted and name not in removed}
         assert not back, "a deleted study comes back"
+        left = {path for path in disk if path.rpartition("/")[2].partition(".")[0] in self._gone(taken, told)}
+        assert not left, f"something of a deleted study is left: {sorted(left)}"
+        assert told.changing or "keys/journal.json" not in disk, "a change of keys that was done is unfinished"
+        assert not {f"audit/{name}" for name in told.pruned} & disk.keys(), "what was pruned is back"
+        self._journal(disk, told)
         self._people(disk, told)
         problems, views = self._record(_part(disk, "audit/"))
         assert not problems, f"the record does not verify: {problems[0]}"
         assert views >= told.views, "a view has lost its line in the record"
+
+    def _journal(self, disk: Files, told: Told) -> None:
+        """What is on the disk of a change of keys whose end the record does not know has its journal."""
+        journal = disk.get("keys/journal.json")
+        if journal is not None:
+            assert json.loads(journal)["act"], "the journal of the keys is half written"
+            return
+        cli = disk["audit/cli.log"] if told.changing else b""
+        begun, ended = (len(re.findall(rb'"cli:(join|leave|rotate):%s"' % word, cli)) for word in (b"begin", b"end"))
+        if begun <= ended:
+            return
+        further = [path for path in disk if re.fullmatch(rf"keys/{told.epochs + 1}\..*", path)]
+        assert not further, f"nobody knows what {further} was begun for"
+        people = {person.id for person in self._list(_part(disk, "system.db"))}
+        slots = {path[11:-5] for path in disk if path.startswith("keys/slots/") and path.endswith(".json")}
+        assert slots == people, "nobody knows that a slot came or went"
+
+    def _gone(self, taken: list[Decision], told: Told) -> set[str]:
+        """Return the objects of the studies of which it was said that they are deleted, in the order of the day."""
+        deletions = [one for one in taken if one.kind == "tombstone"]
+        return {name for one in deletions[: told.decided.count("tombstone")] for name in one.objects}
 
     def _keys(self, disk: Files, told: Told) -> tuple[Identity, ...]:
         (owner,) = (name for name, secret in self._slots(disk).items() if name == self._owner)
@@ -136,10 +169,14 @@ class Keeper:
         return Identity.parse(open_slot(raw, self._secrets[name]).decode())
 
     def _people(self, disk: Files, told: Told) -> None:
-        here = {person.name for person in self._list(_part(disk, "system.db")) if not person.left_at}
+        people = self._list(_part(disk, "system.db"))
+        here = {person.name for person in people if not person.left_at}
         for name, is_here in told.people.items():
             assert (name in here) == is_here, f"{name} is {'gone' if is_here else 'back'}"
-            if is_here:
+            if not is_here:
+                slots = {path for path in disk if path.startswith("keys/slots/") and path.endswith(".json")}
+                assert slots == {f"keys/slots/{person.id}.json" for person in people}, f"the slot of {name} is back"
+            else:
                 identity = self._slots(disk)[name]
                 assert self._opened(disk[f"keys/{told.epochs}.images.age"], (identity,))
 

@@ -1,9 +1,13 @@
 /** Server-sent events: tells what changed, and opens the line again when it broke. */
 
+import type { AuditHead } from './types';
+
 export interface Listener {
   changed: () => void;
   /** something of the devices or the equipment changed */
   devices: () => void;
+  /** how far the box's audit log goes by now */
+  record: (head: AuditHead) => void;
   locked: () => void;
   /** this session ended, the archive did not */
   ended: () => void;
@@ -34,6 +38,7 @@ export function listen(listener: Listener): () => void {
     };
     source.addEventListener('changed', () => listener.changed());
     source.addEventListener('devices', () => listener.devices());
+    source.addEventListener('record', (event: MessageEvent<string>) => listener.record(JSON.parse(event.data) as AuditHead));
     source.addEventListener('locked', () => listener.locked());
     source.addEventListener('ended', () => listener.ended());
     source.onerror = () => {
