@@ -237,6 +237,9 @@ def test_without_any_one_kind_of_sync_something_that_was_told_is_lost(day: Day, 
 
 
 # Every function that asks for a sync, with the one that it does so for: which of a file or a directory. Without it...
+# What keeps the name of a shelf that was made again: this disk knows no names of directories. The order of these calls
+# is asserted in tests/archive/test_backend_contract.py.
+ELSEWHERE = {("archive.files.FileBackend._make_shelves < archive.files.FileBackend._move", "directory")}
 SITES = {
     ("archive.files.FileBackend.admit < ingest.receive.Admission.finish", "file"): "half-written",
     ("archive.files.FileBackend.admit < ingest.receive.Admission.finish", "directory"): "images lost",
@@ -274,7 +277,7 @@ def test_every_place_that_syncs_is_known(day: Day) -> None:
 
     for _ in day.states(note):
         pass
-    assert {one for one in found if one[0]} == SITES.keys(), "SQLite alone syncs without a function of ours"
+    assert {one for one in found if one[0]} - ELSEWHERE == SITES.keys(), "SQLite alone syncs without a function of ours"
 
 
 @pytest.mark.parametrize("site", SITES, ids=" ".join)
