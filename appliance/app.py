@@ -295,7 +295,7 @@ def _web(settings: Settings) -> _Web:
         way_in_router(gate, acting, enrolment, way_in),
         recovery_router(visitors, enrolment, agent, people, ended, changed),
         events_router(gate, agent, events),
-        studies_router(gate, desk.index),
+        studies_router(gate, desk.index, desk.quarantined),
         frames_router(gate, desk.index, pictures),
         dicomweb_router(gate.reader, desk.index, pictures, admit, desk.wait_listed),
     ]

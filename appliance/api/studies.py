@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,7 +19,10 @@ KEY = r"^[0-9a-f]{32}$"
 
 
 class Search(BaseModel):
-    """What to look for: words over name, ids and description; dates as YYYYMMDD, both included."""
+    """What to look for: words over name, ids and description; dates as YYYYMMDD, both included.
+
+    ``order`` is by the date of the study or of the last image that was received, the newest first.
+    """
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -27,6 +30,7 @@ class Search(BaseModel):
     modality: str = Field("", max_length=16)
     date_from: str = Field("", pattern=r"^(\d{8})?$")
     date_to: str = Field("", pattern=r"^(\d{8})?$")
+    order: Literal["study", "received"] = "study"
     offset: int = Field(0, ge=0, le=10_000_000)
     limit: int = Field(50, ge=1, le=200)
 
@@ -56,11 +60,13 @@ class Missing(BaseModel):
 
 
 class Found(BaseModel):
-    """One page of a search: how many studies fit in all, and these; and what the box misses."""
+    """One page of a search: how many studies fit in all, and these; what the box misses, and how many images it keeps
+    out of sight because another one has their SOPInstanceUID."""
 
     total: int
     studies: list[Study]
     missing: Missing
+    quarantined: int
 
 
 class Series(BaseModel):
@@ -104,16 +110,19 @@ class SeriesContent(BaseModel):
     instances: list[Instance]
 
 
-def studies_router(gate: Gate, index: Callable[[], Index]) -> APIRouter:
-    """Return the routes of the list; ``index`` raises :class:`Locked` while there is none."""
+def studies_router(gate: Gate, index: Callable[[], Index], quarantined: Callable[[], int]) -> APIRouter:
+    """Return the routes of the list; ``index`` raises :class:`Locked` while there is none.
+
+    ``quarantined`` counts the images that are kept out of sight.
+    """
     router = APIRouter(prefix="/api", tags=["studies"], dependencies=[Depends(gate.reader)])
 
     @router.post("/studies/search")
     def search(wanted: Search) -> Found:
-        """Return one page of the studies that fit, newest first."""
+        """Return one page of the studies that fit, the newest first."""
         total, rows = index().studies(**wanted.model_dump())
         missing = Missing(images=len(index().lost()), decisions=index().missed() is not None)
-        return Found(total=total, studies=[_study(row) for row in rows], missing=missing)
+        return Found(total=total, studies=[_study(row) for row in rows], missing=missing, quarantined=quarantined())
 
     @router.get("/studies/{key}")
     def study(key: str) -> StudyContent:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from appliance import clock
-from appliance.cli.options import Json, PasswordFile, State, User, log_in
+from appliance.cli.options import Json, PasswordFile, State, User, log_in, printable
 from appliance.errors import BadInput
 from appliance.paths import StatePaths
 from appliance.settings import read_settings
@@ -18,7 +18,9 @@ from appliance.settings import read_settings
 if TYPE_CHECKING:
     from appliance.ingest.decide import Decider
 
-app = typer.Typer(help="Studies: list, hold, release, delete.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Studies: list, hold, release, delete; what is kept out of sight.", no_args_is_help=True, rich_markup_mode=None
+)
 StudyUID = Annotated[str, typer.Argument(help="StudyInstanceUID, as appliance study list shows it.")]
 Reason = Annotated[str, typer.Option(help="Why; kept sealed with the decision.")]
 PAGE = 200
@@ -77,6 +79,32 @@ def list_studies(
     for study in found:
         held = "  held" if study["held"] else ""
         print(f"{study['study']}  {study['study_date']}  {study['patient_name']}  {study['instances']} images{held}")
+
+
+@app.command()
+def quarantined(user: User, state: State = None, password_file: PasswordFile = None, as_json: Json = False) -> None:
+    """List the images that are kept out of sight: another one came before them with the same SOPInstanceUID."""
+    from appliance.index.merge import first_name
+
+    with decider_of(user, state, password_file) as decider:
+        found = [
+            {
+                "object": note.object,
+                "study": note.study,
+                "sop_instance": note.sop_instance,
+                "patient_name": first_name(note.attributes, "00100010"),
+                "received": note.received,
+                "from": f"{note.source.name} {note.source.address}".strip(),
+            }
+            for note in decider.quarantined()
+        ]
+    if as_json:
+        print(json.dumps({"images": found}, ensure_ascii=False))
+        return
+    for one in found:
+        print(printable(f"{one['sop_instance']}  {one['patient_name']}  {one['received']}  from {one['from']}"))
+        print(printable(f"  study {one['study']}  object {one['object']}"))
+    print(f"{len(found)} images" if found else "none")
 
 
 @app.command()

@@ -47,6 +47,11 @@ class Decided:
                 else:
                     self._by_uid[decision.level, decision.uid].append(place)
 
+    @property
+    def out_of_sight(self) -> set[str]:
+        """The objects that are kept and not listed, since another one has their SOPInstanceUID."""
+        return self.quarantined - self.tombstoned
+
     def hidden(self, object_id: str) -> bool:
         """Say whether an object is not listed."""
         return object_id in self.quarantined or object_id in self.tombstoned

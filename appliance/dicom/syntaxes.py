@@ -11,6 +11,12 @@ IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
+# Standard ones that libraries leave out of "all of them": encapsulated uncompressed (PS3.5 A.4.11) and the processes of
+# JPEG that were retired (PS3.6 annex A). Equipment that has them has nothing else.
+SELDOM = (
+    "1.2.840.10008.1.2.1.98",
+    *(f"1.2.840.10008.1.2.4.{number}" for number in (52, 53, 54, 55, 56, 58, 59, 60, 61, 62, 63, 64, 65, 66)),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from pynetdicom.transport import AddressInformation, RequestHandler, ThreadedAss
 
 from appliance.dicom.note import Source
 from appliance.dicom.part10 import file_head
+from appliance.dicom.syntaxes import SELDOM
 from appliance.dicom.uids import IMPLEMENTATION_UID, IMPLEMENTATION_VERSION, is_valid_uid
 from appliance.dimse.classes import storage_classes
 from appliance.dimse.guard import GuardedSocket
@@ -52,7 +53,7 @@ class Receiver:
         ae.implementation_class_uid = IMPLEMENTATION_UID
         ae.implementation_version_name = IMPLEMENTATION_VERSION
         for sop_class in storage_classes():
-            ae.add_supported_context(sop_class, ALL_TRANSFER_SYNTAXES)
+            ae.add_supported_context(sop_class, [*ALL_TRANSFER_SYNTAXES, *SELDOM])
         ae.add_supported_context(Verification)
         self._ae = ae
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
@@ -133,9 +133,16 @@ _STUDY_ROW = select(STUDY, STUDY_TEXT.c.facts).where(STUDY_TEXT.c.id == STUDY.c.
 
 
 def studies(
-    connection: Connection, text: str, modality: str, date_from: str, date_to: str, offset: int, limit: int
+    connection: Connection,
+    text: str,
+    modality: str,
+    date_from: str,
+    date_to: str,
+    offset: int,
+    limit: int,
+    order: Literal["study", "received"],
 ) -> tuple[int, list[StudyRow]]:
-    """Return the number of fitting studies and one page of them, newest first."""
+    """Return the number of fitting studies and one page of them, newest first in that order."""
     where: list[ColumnElement[bool]] = compiled.words_clause(text)
     if modality:
         where.append(STUDY.c.modalities.op("GLOB")(f"*\\{compiled.glob_escape(modality)}\\*"))
@@ -145,7 +152,8 @@ def studies(
         where.append(STUDY.c.study_date.between("0", date_to))
     total = connection.execute(select(func.count()).select_from(STUDY).where(*where)).scalar_one()
     newest = (STUDY.c.study_date.desc(), STUDY.c.study_time.desc(), STUDY.c.uid.desc())
-    page = _STUDY_ROW.where(*where).order_by(*newest).limit(limit).offset(offset)
+    first = (STUDY.c.received.desc(),) if order == "received" else ()
+    page = _STUDY_ROW.where(*where).order_by(*first, *newest).limit(limit).offset(offset)
     return total, [_study_row(row) for row in connection.execute(page)]
 
 

@@ -209,14 +209,15 @@ class Index:
         date_to: str = "",
         offset: int = 0,
         limit: int = 50,
+        order: Literal["study", "received"] = "study",
     ) -> tuple[int, list[StudyRow]]:
-        """Return how many studies fit and one page of them, newest first.
+        """Return how many studies fit and one page of them, newest first by their own date or by when they came.
 
         Every word of ``text`` must begin a word of the name, an id or the description, whatever its case and
         accents; dates are YYYYMMDD, inclusive, empty for open.
         """
         with self._file.reading() as connection:
-            return read.studies(connection, text, modality, date_from, date_to, offset, limit)
+            return read.studies(connection, text, modality, date_from, date_to, offset, limit, order)
 
     def study_by_key(self, key: str) -> StudyRow | None:
         """Return the study behind an opaque key of :class:`StudyRow`."""

@@ -10,6 +10,7 @@ from appliance.archive.files import FileBackend
 from appliance.archive.lone import lone_objects
 from appliance.clock import stamp
 from appliance.dicom.decision import PATIENT_ID, Decision
+from appliance.dicom.note import Note
 from appliance.errors import Damaged, NotFound, Refused
 from appliance.index.rows import StudyRow
 from appliance.index.store import Index
@@ -53,6 +54,11 @@ class Decider:
     def held(self, study: str) -> bool:
         """Say whether the study with this UID must not be deleted."""
         return study in self._settler.book.decided.held
+
+    def quarantined(self) -> list[Note]:
+        """Return the notes of images that are kept out of sight because another one has their SOPInstanceUID."""
+        hidden = sorted(self._settler.book.decided.out_of_sight)
+        return [note for read, _ in self._settler.reader.batches(hidden, "rebuild") for note in read]
 
     @property
     def unreadable(self) -> list[str]:

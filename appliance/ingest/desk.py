@@ -46,6 +46,7 @@ class Desk:
         self._settler: Settler | None = None
         self._worker: threading.Thread | None = None
         self._inode, self._key = 0, b""
+        self._quarantined = 0
         self._behind, self._inbox_seen, self._decisions_seen = True, -1, -1
         self._look_again = threading.Event()
         self._opened, self._sorted = threading.Event(), threading.Event()
@@ -67,6 +68,12 @@ class Desk:
         if index is None:
             raise Locked("The archive is locked.", "Log in to unlock it.")
         return index
+
+    def quarantined(self) -> int:
+        """Return how many images are kept out of sight because another one has their SOPInstanceUID."""
+        if (settler := self._settler) is not None:
+            self._quarantined = len(settler.book.decided.out_of_sight)
+        return self._quarantined
 
     def wait_open(self, seconds: float) -> bool:
         """Return whether the index was open within ``seconds``; raise the reason when it cannot be opened.

@@ -41,7 +41,10 @@ def main() -> int:
     if chosen.plot:
         chosen.plot.write_text(report.drawing(result))
     print(json.dumps(result, indent=1) if chosen.json else report.text(result))
-    return 0
+    slow = [row for row in result.get("login", []) if row["value"] > row.get("at_most", row["value"])]
+    for row in slow:
+        print(f"bench: {row['what']}: {row['value']:.2f} s; expected are {row['at_most']:.0f}.", file=sys.stderr)
+    return 1 if slow else 0
 
 
 def run(chosen: argparse.Namespace) -> dict[str, Any]:

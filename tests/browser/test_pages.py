@@ -6,6 +6,7 @@ import base64
 import os
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.box import OWNER, PASSPHRASE, Box, running, wait_for
 from tests.browser.chromium import CANVAS, DESKTOP, PHONE, chromium, logged_in
 from tests.browser.reference import picture
+from tests.e2e.objects import tiny
 from tests.ingest.tiny import image
 from tests.samples.collection import collection
 from tests.samples.ct import slices
@@ -51,6 +53,8 @@ COMPARED = {
     "data-JPGLosslessP14SV1_1s_1f_8b.dcm": 1,
     "data-vlut_04.dcm": 1,  # VOI LUT Sequence
 }
+# By half a picture towards each corner, from the one before: first from the middle, then across.
+CORNERS = ((0.5, 0.5), (-1, 0), (0, -1), (1, 0))
 MADE = ("ct", "panoramic", "radiograph")
 
 
@@ -125,6 +129,26 @@ def shown(page: Page, place: tuple[str, str], query: str = "") -> None:
     )
 
 
+def pulled(page: Page, right: int, down: int) -> bool:
+    """Pull the picture so far by the right mouse button, in CSS pixels; return whether it moved."""
+    before = page.get_attribute(CANVAS, "data-origin")
+    box = page.locator(CANVAS).bounding_box()
+    assert box is not None
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for _ in range(4):  # A mouse has the window to move in.
+        page.mouse.move(*middle)
+        page.mouse.down(button="right")
+        page.mouse.move(
+            middle[0] + max(-0.4 * box["width"], min(right / 4, 0.4 * box["width"])),
+            middle[1] + max(-0.4 * box["height"], min(down / 4, 0.4 * box["height"])),
+        )
+        page.mouse.up(button="right")
+    page.wait_for_function(
+        "css => /^-?\\d+,-?\\d+$/.test(document.querySelector(css).dataset.origin ?? '')", arg=CANVAS
+    )
+    return page.get_attribute(CANVAS, "data-origin") != before
+
+
 def difference(page: Page, sample: Sample) -> float:
     """Return by how many levels the canvas differs at most from pydicom, over all image pixels it shows."""
     reference = picture(sample)
@@ -148,6 +172,10 @@ def test_the_canvas_shows_the_levels_of_pydicom(
     shown(page, places[samples[name].sop_instance], query)
     assert page.get_attribute(CANVAS, "data-gl") == ("canvas2d" if query else "webgl2")
     assert difference(page, samples[name]) <= COMPARED.get(name, 1)
+    rows, columns = picture(samples[name]).shape[:2]
+    for right, down in CORNERS:
+        if pulled(page, right * columns, down * rows):
+            assert difference(page, samples[name]) <= COMPARED.get(name, 1), (right, down)
 
 
 def test_a_wrong_window_would_be_noticed(
@@ -174,6 +202,61 @@ def test_a_study_sent_by_storescu_appears_in_the_open_page(filled: Box, browser:
         assert filled.storescu(file).returncode == 0
         expect(rows).to_have_count(before + 1, timeout=5000)
         assert loads == []
+
+
+def test_only_what_arrives_is_marked_as_new_and_an_older_study_is_led_to(own_box: Box, browser: Browser) -> None:
+    def store(*seeds: int, date: str = "") -> None:
+        made = [study(seed, date) for seed in seeds]
+        assert all(answer.stored for answer in send(made, "127.0.0.1", own_box.dicom_port))
+
+    store(*range(1, 61))
+    with own_box.login() as client:
+        own_box.settled(client, 60)
+    with browser.new_context(locale="en-GB", **DESKTOP) as context:
+        page = logged_in(own_box, context)
+        rows, marks = page.locator("[data-testid=study-row]"), page.locator(".row .new")
+        for _ in range(2):
+            expect(rows).to_have_count(50)
+            page.wait_for_timeout(500)
+            assert marks.count() == 0
+            page.reload()
+        expect(rows).to_have_count(50)
+        page.wait_for_timeout(500)
+        store(61)
+        expect(marks).to_have_count(1, timeout=5000)
+        below = page.get_by_role("button", name="stands further down")
+        assert below.count() == 0
+        store(62, date="19990101")
+        below.click(timeout=5000)
+        expect(rows.first).to_contain_text("1 Jan 1999")
+        expect(below).to_have_count(0)
+
+
+def study(seed: int, date: str) -> Sample:
+    """Return one small image of a study of its own, of today or of another day."""
+    when = date or datetime.now(UTC).strftime("%Y%m%d")
+    return tiny(
+        f"list-{seed}", study=seed, StudyDate=when, StudyTime=f"{seed:06d}", PatientName=f"LISTE^Patient {seed}"
+    )
+
+
+def test_rows_that_answer_another_question_do_not_stay(own_box: Box, browser: Browser) -> None:
+    assert send([study(1, "")], "127.0.0.1", own_box.dicom_port)[0].stored
+    with own_box.login() as client:
+        own_box.settled(client, 1)
+    with browser.new_context(locale="en-GB", **DESKTOP) as context:
+        page = logged_in(own_box, context)
+        rows = page.locator("[data-testid=study-row]")
+        expect(rows).to_have_count(1)
+        page.fill("input[type=search]", "x" * 300)
+        assert len(page.input_value("input[type=search]")) == 200
+        expect(rows).to_have_count(0)
+        page.fill("input[type=search]", "")
+        expect(rows).to_have_count(1)
+        page.route("**/api/studies/search", lambda route: route.fulfill(status=500, body="{}"))
+        page.fill("input[type=search]", "liste")
+        expect(page.get_by_text("could not be loaded")).to_be_visible()
+        expect(rows).to_have_count(0)
 
 
 def test_locking_takes_the_page_to_the_log_in_form(own_box: Box, browser: Browser) -> None:

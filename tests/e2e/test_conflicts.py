@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -44,6 +45,15 @@ def search(client: httpx.Client) -> dict[str, Any]:
         assert answer.status_code == 200, answer.text
         found[level] = answer.json()
     return found
+
+
+def as_owner(box: Box, *command: str) -> str:
+    """Run a command as the owner; return what it printed."""
+    done = box.run(
+        *command, "--state", str(box.state), "--user", OWNER, "--password-file", str(box.password_file)
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
 
 
 def retrieve(client: httpx.Client, sample: Sample) -> bytes:
@@ -90,6 +100,10 @@ def test_other_bytes_under_the_same_uid_never_replace_the_first_and_are_kept(
     assert retrieve(client, first).endswith(first.dataset)
     assert client.get("/dicom-web/studies", params={"PatientName": "AUTRE*"}).json() == []
     assert len(list((box.state / "decisions").glob("*.age"))) == 1
+    assert client.post("/api/studies/search", json={}).json()["quarantined"] == 1
+    told = json.loads(as_owner(box, "study", "quarantined", "--json"))["images"]
+    assert [(one["patient_name"], one["sop_instance"]) for one in told] == [("AUTRE^Patient", first.sop_instance)]
+    assert "AUTRE^Patient" in as_owner(box, "study", "quarantined")
     before = search(client)
     rebuild(box)
     wait_for(lambda: search(client) == before, 10)

@@ -20,6 +20,11 @@ export class StudyList {
   waiting = $state(0);
   /** what the box had received and does not hold any more */
   missing = $state.raw<Missing>(NOTHING_MISSING);
+  /** images kept out of sight, because another one has their identifier */
+  quarantined = $state(0);
+  /** studies that arrived while the page was open and stand further down than it was loaded */
+  below = $state(0);
+  order = $state<'study' | 'received'>('study');
   loading = $state(true);
   failed = $state(false);
   /** keys that arrived while the page was open */
@@ -77,28 +82,33 @@ export class StudyList {
     this.text = this.modality = this.from = this.to = '';
     this.total = this.waiting = this.arrived = 0;
     this.missing = NOTHING_MISSING;
+    this.quarantined = this.below = 0;
+    this.order = 'study';
   }
 
   async #load(why: 'ask' | 'next' | 'refresh'): Promise<void> {
     // A refresh must not take an answer away that the reader is waiting for.
-    if (why === 'refresh' && this.loading && this.studies.length > 0) why = 'ask';
+    if (why === 'refresh' && this.loading) why = 'ask';
     this.#controller.abort();
     const controller = new AbortController();
     this.#controller = controller;
     if (why !== 'refresh') this.loading = true;
     const offset = why === 'next' ? this.studies.length : 0;
-    const search = { text: this.text.trim(), modality: this.modality, date_from: fromField(this.from), date_to: fromField(this.to), offset, limit: PAGE };
+    const search = { text: this.text.trim(), modality: this.modality, date_from: fromField(this.from), date_to: fromField(this.to), order: this.order, offset, limit: PAGE };
     try {
       const [found, box] = await Promise.all([searchStudies(search, controller.signal), status(controller.signal)]);
       if (controller.signal.aborted) return;
       this.#take(why, found.studies, found.total);
       this.waiting = box.waiting;
       this.missing = found.missing;
+      this.quarantined = found.quarantined;
       this.failed = false;
     } catch (error) {
       if (controller.signal.aborted) return;
       if (why === 'refresh' && error instanceof ApiError && error.code === 'unreachable') return;
       this.failed = true;
+      // Rows that answer another question must not stand below this one.
+      if (why === 'ask') this.studies = [];
     } finally {
       if (this.#controller === controller) this.loading = false;
     }
@@ -111,6 +121,8 @@ export class StudyList {
     } else {
       if (why === 'refresh') {
         const newcomers = rows.filter((study) => !this.#known.has(study.key));
+        // What has an older date stands further down, where nobody would see it come.
+        this.below += Math.max(0, total - this.total - newcomers.length);
         if (newcomers.length > 0) {
           this.fresh = new Set([...this.fresh, ...newcomers.map((study) => study.key)]);
           this.arrived = newcomers.length;
@@ -120,6 +132,7 @@ export class StudyList {
         const kept = rows.length < total ? this.studies.slice(Math.max(0, rows.length - newcomers.length)) : [];
         rows = [...rows, ...kept.filter((study) => !here.has(study.key))];
       }
+      if (why === 'ask') this.below = 0;
       this.studies = rows;
     }
     for (const study of rows) this.#known.add(study.key);
