@@ -15,15 +15,16 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.demo.box import Box, Trouble, require_free
 from tests.demo.show import Meter, next_steps, welcome
-from tests.samples import modality
+from tests.samples import modality, splice
 from tests.samples.collection import collection, files, refusals
 from tests.samples.ct import slices
 from tests.samples.panoramic import panoramic
-from tests.samples.part10 import Sample
+from tests.samples.part10 import Sample, wrap
 from tests.samples.people import JAPANESE
 from tests.samples.radiograph import radiograph
 
@@ -105,9 +106,12 @@ def _pages(box: Box) -> bool:
 
 
 def _extra(box: Box) -> Path:
-    """Leave one more study to send by hand."""
+    """Leave one more study to send by hand; it is of today, and so comes first in the list."""
+    made = radiograph(501, JAPANESE)
+    today = {0x00080020: (b"DA", datetime.now(UTC).strftime("%Y%m%d").encode())}
+    dataset = splice.replace(made.dataset, made.transfer_syntax, today)
     target = box.work / "thorax.dcm"
-    target.write_bytes(radiograph(501, JAPANESE).data)
+    target.write_bytes(wrap("thorax.dcm", made.sop_class, made.sop_instance, made.transfer_syntax, dataset).data)
     return target
 
 

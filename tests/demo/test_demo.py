@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import re
@@ -14,7 +13,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
+from tests.browser.chromium import DESKTOP, chromium
 from tests.demo.box import SOURCE, Trouble, free_port, require_free
 
 DEMO = [sys.executable, "-m", "tests.demo"]
@@ -50,10 +51,9 @@ def test_the_demo_prints_a_working_login_fills_the_archive_and_leaves_nothing(tm
         assert f"http://127.0.0.1:{port}/" in said and json.loads(login)["password"] in said
         assert f"storescu -aec NEGATOSCOPE 127.0.0.1 {dicom_port} {extra}" in said and extra.stat().st_size > 10**7
         assert "440/440" in said and "refused" not in said
-        link = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        link.request("POST", "/api/session", login, {"Content-Type": "application/json"})
-        assert link.getresponse().status == 200
-        link.close()
+        line = re.search(rf"storescu -aec NEGATOSCOPE 127.0.0.1 {dicom_port} {extra}", said)
+        assert line is not None
+        look_at(f"http://127.0.0.1:{port}/", json.loads(login), line[0])
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
     finally:
@@ -63,6 +63,25 @@ def test_the_demo_prints_a_working_login_fills_the_archive_and_leaves_nothing(tm
         process.communicate()
     assert list(tmp_path.iterdir()) == []
     require_free("127.0.0.1", port, "PORT")
+
+
+def look_at(url: str, login: dict[str, str], line: str) -> None:
+    """Log in at the page, find the samples, run the printed line and see its study come, as somebody new would."""
+    with chromium() as browser, browser.new_context(locale="fr-FR", **DESKTOP) as context:
+        page = context.new_page()
+        page.goto(url)
+        page.fill("input[name=user]", login["user"])
+        page.fill("input[name=password]", login["password"])
+        page.keyboard.press("Enter")
+        rows = page.locator("[data-testid=study-row]")
+        expect(rows).to_have_count(50, timeout=60_000)
+        expect(page.get_by_role("status").first).to_have_text(re.compile(r"^\d\d examens$"))
+        assert page.locator(".row .new").count() == 0
+        loads: list[str] = []
+        page.on("load", lambda loaded: loads.append(loaded.url))
+        subprocess.run(line.split(), check=True, timeout=60)
+        expect(rows.first.locator(".new")).to_be_visible(timeout=10_000)
+        assert loads == []
 
 
 def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:

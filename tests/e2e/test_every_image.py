@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 from dicomweb_client.api import DICOMwebClient
 
+from appliance.dicom.syntaxes import SELDOM
 from tests.box import Box, free_ports, wait_for
+from tests.samples import splice
 from tests.samples.collection import collection, refusals
 from tests.samples.modality import send
-from tests.samples.part10 import Sample, split
+from tests.samples.part10 import Sample, split, wrap
+from tests.samples.uids import uid
 
 # storescu's option for each transfer syntax: it proposes no compressed one by itself.
 OPTIONS = {
@@ -127,6 +130,21 @@ def test_what_a_modality_sends_comes_back_byte_for_byte(own_box: Box, samples: l
         own_box.settled(client, len(samples))
     sent = {sample.sop_instance: hashlib.sha256(sample.dataset).hexdigest() for sample in samples}
     assert _retrieved(own_box) == sent
+
+
+def test_syntaxes_that_libraries_leave_out_are_taken_as_they_come(own_box: Box, samples: list[Sample]) -> None:
+    """Encapsulated uncompressed, and the retired processes of JPEG; here around the fragments of another one."""
+    taken = next(sample for sample in samples if sample.name == "pydicom-test_files-MR_small_RLE.dcm")
+    seldom = [
+        wrap(f"seldom-{number}", taken.sop_class, name := uid("seldom", number), syntax,
+             splice.replace(taken.dataset, taken.transfer_syntax, {0x00080018: (b"UI", name.encode())}))
+        for number, syntax in enumerate(SELDOM)
+    ]  # fmt: skip
+    assert all(answer.stored for answer in send(seldom, "127.0.0.1", own_box.dicom_port))
+    with own_box.login() as client:
+        own_box.settled(client, len(seldom))
+    digests = {sample.sop_instance: hashlib.sha256(sample.dataset).hexdigest() for sample in seldom}
+    assert _retrieved(own_box) == digests
 
 
 def test_dicomweb_client_searches_retrieves_and_stores(filled: Box) -> None:
