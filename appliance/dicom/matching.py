@@ -33,6 +33,7 @@ MAX_STARS = 6  # glob matching backtracks: every star costs a factor
 MAX_PAGE = 5000  # results in one answer; the rest is announced by a Warning and fetched by offset
 MAX_DEPTH = 4  # sequence levels in a key
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _UID = re.compile(r"[0-9.]{1,64}")
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _DATE = re.compile(r"[0-9]{8}")
@@ -186,6 +187,8 @@ def _condition(
         return Condition(path, vr, "exact", uids)
     if len(value) > MAX_VALUE:
         raise BadInput("A value of the query is too long.", f"At most {MAX_VALUE} characters.")
+    if _CONTROL.search(value):
+        raise BadInput("A value of the query has control characters.", "Leave them out.")
     if vr in ("DA", "TM", "DT"):
         return Condition(path, vr, "range", _bounds(vr, value))
     if vr == "PN":

@@ -173,6 +173,8 @@ def test_pages_are_bounded() -> None:
         [("PixelData", "x")],
         [(f"0010{n:04X}", "") for n in range(300)],
         [("PatientName", "a " * 500), ("fuzzymatching", "true")],
+        [("PatientName", "\x00")],
+        [("PatientID", "A\x1f*")],
     ],
 )
 def test_nonsense_is_refused_without_repeating_it(params: list[tuple[str, str]]) -> None:
