@@ -12,16 +12,18 @@ from appliance.durable import let_go
 from appliance.errors import Damaged, Refused
 from appliance.keyring.client import AgentClient
 from appliance.paths import StatePaths
+from appliance.regular import read_regular
 from appliance.sealing.header import read_header
 from appliance.sealing.reader import open_sealed
 
 KEY_BYTES = 32
+LARGEST_KEY = 64 * 1024
 
 
 def index_key(paths: StatePaths, agent: AgentClient, token: str) -> bytes:
     """Return the raw key of the index, 32 bytes, sealed to the notes identity in keys/index.age."""
     try:
-        sealed = paths.index_key.read_bytes()
+        sealed = read_regular(paths.index_key, LARGEST_KEY)
     except OSError as error:
         raise Damaged(
             "The key of the index (keys/index.age) cannot be read.", "Restore keys/ from a backup."

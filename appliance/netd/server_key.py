@@ -12,6 +12,7 @@ from appliance.errors import BadInput, Damaged, EnvironmentProblem
 from appliance.logs import log
 from appliance.network.wireguard_key import KEY_TEXT, require_key
 from appliance.paths import StatePaths
+from appliance.regular import open_regular
 from appliance.sealing.recipients import Recipient
 from appliance.sealing.tunnel_keys import new_private_key, public_key_of
 from appliance.sealing.writer import seal
@@ -74,7 +75,7 @@ class ServerKey:
 
 def _read(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open_regular(path, KEY_TEXT + 1) as file:
             return require_key(file.read(KEY_TEXT + 2).decode("ascii").removesuffix("\n"), path.name)
     except (OSError, UnicodeDecodeError, BadInput):
         raise Damaged(f"The tunnel's key netd/{path.name} cannot be read.", RESTORE) from None
