@@ -34,6 +34,13 @@ def let_go(fd: int) -> None:
         os.close(fd)
 
 
+def as_its_folders(fd: int, folder: Path) -> None:
+    """Give a new file to whom its folder belongs to, readable for the folder's group; raises :class:`OSError`."""
+    owner = folder.stat()
+    os.fchown(fd, owner.st_uid, owner.st_gid)
+    os.fchmod(fd, 0o640)
+
+
 def write_durably(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Replace ``path`` by ``content``, synced with its directory: it is the old one or the new one, never a half.
 

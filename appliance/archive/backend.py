@@ -13,7 +13,8 @@ The contract, which one test suite states for every backend:
 * ``erase`` deletes a pair for good wherever it is, what was derived from it and what was set aside of it, the note
   first: what a killed run leaves is a lone object, which is never listed. It may be repeated; it returns only once all
   of it is durable.
-* ``decide`` returns only once the decision is durable; numbers only grow, and no decision is ever replaced.
+* ``decide`` returns only once the decision is durable; numbers only grow, and no decision is ever replaced. Who knows
+  that later numbers were given and lost says so: a backup that is put back must meet none of them again.
 * ``note`` and ``object`` open what is in the inbox or on a shelf, wherever it is now, and raise :class:`NotFound`.
 * A full disk raises :class:`StorageFull` and leaves nothing behind.
 """
@@ -64,8 +65,8 @@ class Backend(Protocol):
     def object(self, object_id: str) -> BinaryIO:
         """Open a sealed object."""
 
-    def decide(self, sealed: bytes) -> str:
-        """Append a sealed decision durably; return its number as text."""
+    def decide(self, sealed: bytes, above: int = 0) -> str:
+        """Append a sealed decision durably, under a number beyond ``above``; return its number as text."""
 
     def decisions(self, after: str = "") -> Iterator[tuple[str, BinaryIO]]:
         """Yield number and sealed bytes of every decision behind ``after``, in order."""

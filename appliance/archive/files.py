@@ -18,8 +18,8 @@ from typing import BinaryIO
 
 from appliance.archive.backend import Draft
 from appliance.archive.strays import erase_strays
-from appliance.durable import let_go, sync_directory, told_as_ours
-from appliance.errors import Damaged, NotFound, StorageFull
+from appliance.durable import as_its_folders, let_go, sync_directory, told_as_ours
+from appliance.errors import Damaged, EnvironmentProblem, NotFound, StorageFull
 from appliance.paths import StatePaths
 
 ID = re.compile(r"[0-9a-f]{64}")
@@ -36,6 +36,9 @@ class FileDraft:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        if os.geteuid() == 0:  # What root writes for the box is the box's, whatever root's mask is.
+            with told_as_ours(NOTHING):
+                as_its_folders(self.fd, path.parent)
 
     def write(self, data: bytes | memoryview) -> int:
         """Write all of ``data``."""
@@ -193,10 +196,10 @@ class FileBackend:
         """Open a sealed object, on its shelf or in the inbox."""
         return _open_first(self._shelf_object(object_id), self._inbox_object(object_id))
 
-    def decide(self, sealed: bytes) -> str:
-        """Append a decision under the next free number."""
+    def decide(self, sealed: bytes, above: int = 0) -> str:
+        """Append a decision under the next number that nobody had."""
         with told_as_ours(NOTHING):
-            number = max((int(name) for name, _ in self._decision_files()), default=0)
+            number = max(above, *(int(name) for name, _ in self._decision_files()), 0)
             draft = FileDraft(self._paths.decisions / f"{self._prefix}{secrets.token_hex(16)}")
             try:
                 draft.write(sealed)
@@ -318,6 +321,11 @@ def _names(shelf: Path, ending: str) -> set[str]:
 def _open_first(*paths: Path) -> BinaryIO:
     # Settling moves files from the inbox to a shelf: the shelf is looked at once more.
     for path in (*paths, paths[0]):
-        with told_as_ours(UNREAD), contextlib.suppress(FileNotFoundError):
-            return path.open("rb")
+        try:
+            with told_as_ours(UNREAD), contextlib.suppress(FileNotFoundError):
+                return path.open("rb")
+        except EnvironmentProblem as error:
+            if isinstance(error.__cause__, PermissionError):  # One file's fault, which holds up no other.
+                raise Damaged(f"{path.name} may not be read.", "Give it to the box's own user.") from error
+            raise
     raise NotFound("The archive has no such object.", "Run: appliance check")

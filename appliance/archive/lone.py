@@ -73,6 +73,8 @@ def _named(folder: Path, ending: str) -> Iterator[tuple[str, Path]]:
 def _stays(path: Path, paths: StatePaths) -> bool:
     """Return whether a half is one for good: on a shelf, or in the inbox for longer than anything is on its way."""
     try:
-        return path.parent != paths.inbox or time.time() - path.stat().st_mtime > ON_ITS_WAY_SECONDS
+        age = time.time() - path.stat().st_mtime
+        # A time to come is one of a clock that was put back since.
+        return path.parent != paths.inbox or not 0 <= age <= ON_ITS_WAY_SECONDS
     except FileNotFoundError:
         return False

@@ -66,6 +66,8 @@ def _deep(settings: Settings, paths: StatePaths, user: str, password_file: Passw
 
     agent, token, _ = log_in(settings, user, password_file)
     archive = FileBackend(paths, "check")
+    if repair:
+        archive.forget_drafts()
     try:
         with _bar("Contents") as progress:
             findings = list(DeepCheck(paths, archive, agent, token, repair).run(progress))

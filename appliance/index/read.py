@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 from appliance.errors import Damaged
 from appliance.index import compile as compiled
 from appliance.index import jsontext, merge, render
-from appliance.index.rows import Entry, Known, SeriesRow, StudyRow
+from appliance.index.rows import Entry, Known, Lost, SeriesRow, StudyRow
 from appliance.index.tables import BODY, INSTANCE, SERIES, STUDY, STUDY_TEXT
 
 CHUNK = 500
@@ -25,6 +25,18 @@ def known(connection: Connection, sop_instances: Sequence[str]) -> dict[str, Kno
         columns = (INSTANCE.c.uid, INSTANCE.c.object, INSTANCE.c.transfer_syntax, INSTANCE.c.dataset_sha256)
         rows = connection.execute(select(*columns).where(INSTANCE.c.uid.in_(chunk)))
         found.update({uid: Known(obj, syntax, digest) for uid, obj, syntax, digest in rows})
+    return found
+
+
+def as_lost(connection: Connection, objects: Sequence[str]) -> list[Lost]:
+    """Return what is to be remembered of objects that vanished; those without a row are absent."""
+    found = []
+    for start in range(0, len(objects), CHUNK):
+        chunk = list(objects[start : start + CHUNK])
+        wanted = select(INSTANCE.c.object, STUDY.c.uid, INSTANCE.c.uid, INSTANCE.c.dataset_sha256).where(
+            INSTANCE.c.object.in_(chunk), INSTANCE.c.study_id == STUDY.c.id
+        )
+        found += [Lost(*row) for row in connection.execute(wanted)]
     return found
 
 

@@ -24,11 +24,13 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """An object that vanished from the disk: its StudyInstanceUID, and its SOPInstanceUID where that is known."""
+    """An object that vanished from the disk: its StudyInstanceUID and, where they are known, its SOPInstanceUID and
+    the digest in hex of its data set."""
 
     object: str
     study: str
     sop_instance: str
+    dataset_sha256: str
 
 
 @dataclass(frozen=True, slots=True)

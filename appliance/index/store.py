@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, func, insert, or_, select
+from sqlalchemy import Connection, delete, func, insert, or_, select, tuple_
 
 from appliance.dicom.matching import Query
 from appliance.dicom.note import Note
@@ -58,7 +58,7 @@ class Index:
     def add(self, notes: Sequence[Note]) -> None:
         """Add these notes durably in one transaction; what is there already changes nothing.
 
-        What is there again is lost no longer, be it the object itself or another one of the same SOP instance.
+        What is there again is lost no longer, be it the object itself or another one with the same data set.
         Of two objects with one SOPInstanceUID the earlier received one is kept, in whatever order they are
         added.
         """
@@ -67,7 +67,9 @@ class Index:
                 Batch(connection, self._opaque).add(notes)
                 back = or_(
                     LOST.c.object.in_([note.object for note in notes]),
-                    LOST.c.sop_instance.in_([note.sop_instance for note in notes]),
+                    tuple_(LOST.c.sop_instance, LOST.c.dataset_sha256).in_(
+                        [(note.sop_instance, note.dataset_sha256) for note in notes]
+                    ),
                 )
                 connection.execute(delete(LOST).where(back))
 
@@ -83,15 +85,14 @@ class Index:
         wanted = list(objects)
         if wanted:
             with self._file.writing() as connection:
-                gone = read.entries_of(connection, wanted)
-                _miss(connection, [Lost(entry.object, entry.study, entry.sop_instance) for entry in gone])
+                _miss(connection, read.as_lost(connection, wanted))
                 Batch(connection, self._opaque).remove(wanted)
 
     def lost(self) -> list[Lost]:
         """Return every object that vanished and did not come back, by its id."""
         with self._file.reading() as connection:
             found = connection.execute(select(LOST).order_by(LOST.c.object))
-            return [Lost(row.object, row.study, row.sop_instance) for row in found]
+            return [Lost(row.object, row.study, row.sop_instance, row.dataset_sha256) for row in found]
 
     def found(self, objects: Iterable[str]) -> None:
         """Forget that these objects had vanished: they are back, or deleted by a decision."""

@@ -124,7 +124,7 @@ class Applied(Row, table=True):
 class Lost(Row, table=True):
     """An object that had a row and is gone from the disk though nobody deleted it, with the UIDs that it went by.
 
-    ``sop_instance`` is empty where only the study was written down.
+    ``sop_instance`` and the digest of its data set are empty where only the study was written down.
     """
 
     __tablename__ = "lost"
@@ -132,6 +132,7 @@ class Lost(Row, table=True):
     object: str = Field(primary_key=True)
     study: str
     sop_instance: str = ""
+    dataset_sha256: str = ""
 
 
 class Missed(Row, table=True):

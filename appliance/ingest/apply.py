@@ -30,7 +30,10 @@ class Applier:
         tombstoned long ago, too, since a backup may have brought it back.
         """
         self._book.refresh()
-        wanted, present = self._book.applied(), self._index.applied()
+        present = self._index.applied()
+        for known in (present, self._index.missed()):
+            self._book.keep_above(known)
+        wanted = self._book.applied()
         if restored or present != wanted:
             self._erase_tombstoned()
         if present == wanted:

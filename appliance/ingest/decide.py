@@ -123,6 +123,11 @@ class Decider:
                 f"Decision {self.unreadable[0]} cannot be read and may hold the study; nothing was deleted.",
                 "Restore decisions/ from a backup.",
             )
+        if self._index.missed() is not None:
+            raise Damaged(
+                "A decision is missing and may have held the study; nothing was deleted.",
+                "Restore decisions/ from a backup; if there is none: appliance index rebuild --give-up",
+            )
         held = self._settler.book.decided.held
         if not held:
             return

@@ -16,7 +16,7 @@ from appliance.keyring.public import Epoch
 from appliance.logs import log
 from appliance.sealing.writer import seal
 
-WITH_DAMAGE = "damaged:"
+WITH_DAMAGE, NUMBER = "damaged:", "@"
 NONE = hashlib.sha256(b"").hexdigest()
 
 
@@ -33,6 +33,7 @@ class DecisionBook:
         self._reader = reader
         self._epoch = epoch
         self._last = ""
+        self._floor = 0
         self._digests = [NONE]
         self.decided = Decided()
         self.unreadable: list[str] = []
@@ -59,16 +60,23 @@ class DecisionBook:
         """
         sealed = seal(decisions.to_bytes(decision), [self._epoch.notes])
         record(decision.kind, hashlib.sha256(sealed).hexdigest())
-        self._archive.decide(sealed)
+        self._archive.decide(sealed, self._floor)
         self.refresh()
 
     def applied(self) -> Applied:
-        """Return the mark of an index that follows all of it."""
-        return Applied(len(self._digests) - 1, self._digests[-1])
+        """Return the mark of an index that follows all of it: with the highest number that was given so far."""
+        highest = max(self._floor, int(self._last or 0))
+        return Applied(len(self._digests) - 1, f"{self._digests[-1]}{NUMBER}{highest}")
+
+    def keep_above(self, applied: Applied | None) -> None:
+        """Give no number again that an index knows of, be its decision there or lost."""
+        if applied is not None:
+            self._floor = max(self._floor, int(applied.digest.partition(NUMBER)[2] or applied.count))
 
     def begins_with(self, applied: Applied) -> bool:
         """Say whether an index that followed ``applied`` followed a beginning of this list."""
-        return applied.count < len(self._digests) and self._digests[applied.count] == applied.digest
+        digest = applied.digest.partition(NUMBER)[0]
+        return applied.count < len(self._digests) and self._digests[applied.count] == digest
 
     def lacks(self, applied: Applied) -> bool:
         """Say whether decisions that an index followed are gone: the list is not what it was, nor was it mended."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable
 from contextlib import closing, suppress
+from pathlib import Path
 
 from appliance.archive.files import FileBackend
 from appliance.errors import Damaged
@@ -14,6 +16,14 @@ from appliance.ingest.settle import Settler
 from appliance.keyring.client import AgentClient
 from appliance.keyring.public import current_epoch
 from appliance.paths import StatePaths
+
+
+def _as_the_old_one(fresh: Path, paths: StatePaths) -> None:
+    """Give what root made to whom the index, or the folder that it was made in, belongs to."""
+    if os.geteuid() == 0:
+        owner = (paths.index_db if paths.index_db.exists() else fresh.parent).stat()
+        os.chown(fresh, owner.st_uid, owner.st_gid)
+        fresh.chmod(0o640)
 
 
 def rebuild(
@@ -37,12 +47,16 @@ def rebuild(
     with index_lock(paths):
         try:
             index = Index.open(fresh, key)
-            count = Settler(archive, agent, token, index, current_epoch(paths)).catch_up(progress)
-            if not give_up:
-                with suppress(Damaged), closing(Index.open(paths.index_db, key)) as old:
+            settler = Settler(archive, agent, token, index, current_epoch(paths))
+            with suppress(Damaged), closing(Index.open(paths.index_db, key)) as old:
+                for known in (old.applied(), old.missed()):
+                    settler.book.keep_above(known)
+                if not give_up:
                     Settler(archive, agent, token, old, current_epoch(paths)).catch_up()
                     index.miss(old.lost(), old.missed())
+            count = settler.catch_up(progress)
             index.close()
+            _as_the_old_one(fresh, paths)
             for suffix in ("-wal", "-shm"):
                 paths.index_db.with_name(paths.index_db.name + suffix).unlink(missing_ok=True)
             fresh.rename(paths.index_db)

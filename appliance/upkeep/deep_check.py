@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from appliance.archive.files import NOTE, OBJECT, FileBackend
 from appliance.dicom.note import Note
 from appliance.dicom.scan import Scanner
-from appliance.errors import BadInput, Damaged, DiskFailed, NegatoError, NotFound, NotLoggedIn, Refused
+from appliance.errors import BadInput, Damaged, DiskFailed, NegatoError, NotFound, NotLoggedIn
 from appliance.index import jsontext
 from appliance.index.rows import Entry, pack_bulk
 from appliance.index.store import Index
@@ -110,9 +110,11 @@ class DeepCheck:
             return None, [finding("index-damaged", self._paths.index_db.name)]
 
     def _has_followed_more(self, index: Index) -> bool:
-        followed = (index.applied(), index.missed())
+        followed, missed = index.applied(), index.missed()
         self._book.refresh()  # Afterwards: decisions are durable before an index follows them.
-        return any(mark is not None and self._book.lacks(mark) for mark in followed)
+        if missed is not None and not self._book.begins_with(missed):
+            return True
+        return followed is not None and self._book.lacks(followed)
 
     def _objects(self, index: Index | None, notes: list[Note], unread: list[str]) -> Iterator[Finding]:
         """Verify objects study by study, so that each batch of keys is one read of one study."""
@@ -145,7 +147,7 @@ class DeepCheck:
             return dict(zip(object_ids, keys, strict=True))
         except NotLoggedIn:
             raise
-        except (BadInput, Damaged, DiskFailed, Refused, NotFound):
+        except (BadInput, Damaged, DiskFailed, NotFound):
             if len(object_ids) == 1:
                 return {}
         half = len(object_ids) // 2

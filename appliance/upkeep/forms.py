@@ -61,7 +61,7 @@ def holds(look: Callable[[], object]) -> bool:
 def is_old(path: Path) -> bool:
     """Say whether nobody can be about to write a file any more; one that has gone is not old."""
     try:
-        return time.time() - path.lstat().st_ctime > FRESH_SECONDS
+        return not 0 <= time.time() - path.lstat().st_ctime <= FRESH_SECONDS  # A clock may have been put back.
     except OSError:
         return False
 

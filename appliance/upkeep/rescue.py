@@ -18,6 +18,7 @@ from appliance.dicom import note as notes
 from appliance.dicom.note import Note, Source
 from appliance.dicom.scan import Scanner
 from appliance.errors import NegatoError, NotFound
+from appliance.index.rows import Known
 from appliance.index.store import Index
 from appliance.ingest.note_reader import NoteReader
 from appliance.ingest.receive import note_of
@@ -72,11 +73,12 @@ class Rescue:
             for note in read:
                 if note.object in tombstoned or _opens(self._archive.object, note.object):
                     continue
-                again = note.sop_instance in listed and listed[note.sop_instance].object != note.object
-                if again and self._repair:
-                    self._archive.discard([note.object])
+                again = listed.get(note.sop_instance)
+                done = self._repair and again is not None and _is_copy(again, note)
+                if done:
+                    self._archive.erase([note.object])
                 found = finding("object-missing", f"{note.object}{OBJECT}", note.study)
-                yield replace(found, repaired=again and self._repair)
+                yield replace(found, repaired=done)
             for object_id in damaged:
                 if object_id not in tombstoned and _opens(self._archive.note, object_id):
                     yield finding("note-damaged", f"{object_id}{NOTE}")
@@ -106,6 +108,11 @@ class Rescue:
             give_note(self._paths, note.object, draft)
         finally:
             draft.abandon()
+
+
+def _is_copy(listed: Known, note: Note) -> bool:
+    """Say whether an image that is listed is the very one that a note tells of."""
+    return (listed.transfer_syntax, listed.dataset_sha256) == (note.transfer_syntax, note.dataset_sha256)
 
 
 def _opens(open_it: Callable[[str], object], object_id: str) -> bool:

@@ -43,8 +43,8 @@ class Through:
     def object(self, object_id: str) -> BinaryIO:
         return self.harmed(self.inner.object(object_id))
 
-    def decide(self, sealed: bytes) -> str:
-        return self.inner.decide(sealed)
+    def decide(self, sealed: bytes, above: int = 0) -> str:
+        return self.inner.decide(sealed, above)
 
     def decisions(self, after: str = "") -> Iterator[tuple[str, BinaryIO]]:
         for number, file in self.inner.decisions(after):
@@ -92,5 +92,5 @@ class DiskFullBackend(Through):
     def draft(self) -> Draft:
         raise StorageFull("The disk is full; nothing was stored.")
 
-    def decide(self, sealed: bytes) -> str:
+    def decide(self, sealed: bytes, above: int = 0) -> str:
         raise StorageFull("The disk is full; nothing was stored.")

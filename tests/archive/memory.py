@@ -84,9 +84,9 @@ class MemoryBackend:
     def object(self, object_id: str) -> BinaryIO:
         return io.BytesIO(self._pair(object_id)[0])
 
-    def decide(self, sealed: bytes) -> str:
+    def decide(self, sealed: bytes, above: int = 0) -> str:
         self.take_room(len(sealed))
-        number = f"{int(max(self.decided, default='0')) + 1:08d}"
+        number = f"{max(above, int(max(self.decided, default='0'))) + 1:08d}"
         self.decided[number] = sealed
         return number
 

@@ -78,6 +78,34 @@ def viewed() -> bool:
     return bool(whole.PixelData == picture.PixelData and frame == picture.pixel_array.tobytes())
 
 
+def by_root() -> dict[str, object]:
+    """Have root hold the study and make the index anew; return what that said, and whether what comes next is listed."""
+    picture = dcmread(PICTURE)
+    secret = Path("/run/owner")
+    secret.write_text(os.environ["NEGATO_TEST_PASSPHRASE"])
+    who = ("--user", os.environ["NEGATO_TEST_OWNER"], "--password-file", str(secret))
+    os.umask(0o077)
+    told = [
+        both(APPLIANCE, "study", "hold", str(picture.StudyInstanceUID), *who),
+        both(APPLIANCE, "index", "rebuild", *who),
+    ]
+    os.umask(0o022)
+    picture.SOPInstanceUID = picture.file_meta.MediaStorageSOPInstanceUID = f"{picture.SOPInstanceUID}.1"
+    entity = AE("CAPTEUR")
+    entity.add_requested_context(picture.SOPClassUID, picture.file_meta.TransferSyntaxUID)
+    link = entity.associate("127.0.0.1", 11112, ae_title="NEGATOSCOPE")
+    link.send_c_store(picture)
+    link.release()
+    listed = ""
+    for _ in range(20):
+        listed = both(APPLIANCE, "study", "list", *who)
+        if "2 images" in listed:
+            break
+        time.sleep(0.5)
+    inbox = sorted(path.name for path in Path("/var/lib/negatoscope/inbox").iterdir())
+    return {"told": told, "listed": "2 images" in listed, "inbox": inbox}
+
+
 def forbidden() -> dict[str, dict[str, str]]:
     """Start each unit once more, with the same restrictions and acts.py for its program; return what that could do."""
     said("ip", "route", "add", "192.0.2.0/24", "dev", "lo")
@@ -112,6 +140,7 @@ def main() -> None:
         time.sleep(0.2)
     found = {"units": states(), "failed": said("systemctl", "--failed", "--plain", "--no-legend"), "users": users()}
     found |= {"stored": stored(), "viewed": viewed(), "ports": ports()}
+    found["by_root"] = by_root()
     found["equipment"] = both(APPLIANCE, "equipment", "confirm", "192.168.7.7", "--name", "Capteur")
     found["let_in"] = "192.168.7.7" in said("nft", "list", "ruleset")
     found["device"] = both(

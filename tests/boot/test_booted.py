@@ -62,6 +62,13 @@ def test_an_image_is_received_and_viewed(booted: dict[str, Any]) -> None:
     assert "CompressedSamples" not in booted["journal"] and "unexpected" not in booted["journal"]
 
 
+def test_what_root_decides_and_makes_anew_is_the_boxs_own(booted: dict[str, Any]) -> None:
+    assert booted["by_root"]["listed"] is True and booted["by_root"]["inbox"] == [], (
+        booted["by_root"],
+        booted["journal"],
+    )
+
+
 def test_root_lets_in_equipment_and_devices_and_sees_how_the_box_is(booted: dict[str, Any]) -> None:
     assert booted["let_in"] is True, booted["equipment"]
     assert re.fullmatch("[0-9a-f]{16}", json.loads(booted["device"])["device"]), booted["device"]

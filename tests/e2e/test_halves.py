@@ -205,3 +205,78 @@ def test_a_decision_that_was_damaged_and_restored_is_not_missed(tmp_path: Path) 
         with box.login() as client:
             wait_for(lambda: missing(client) == {"images": 0, "decisions": True}, 10)
             assert "decision-missing" in {what for what, _, _ in deep(box)[1]}
+
+
+def test_the_number_of_a_lost_decision_is_not_given_again_and_nothing_is_deleted_before_it_is_back(
+    tmp_path: Path,
+) -> None:
+    with two_studies(tmp_path) as box:
+        with box.login():
+            assert as_owner(box, "study", "hold", study_uid(1), "--reason", "inquiry")[0] == 0
+            wait_for(lambda: deep(box) == (0, []), 10)
+        box.lock()
+        (decision,) = (box.state / "decisions").iterdir()
+        kept = decision.read_bytes()
+        decision.unlink()
+        with box.login() as client:
+            wait_for(lambda: missing(client) == {"images": 0, "decisions": True}, 10)
+            code, told = as_owner(box, "study", "delete", study_uid(1), "--yes")
+            assert code == 5 and "nothing was deleted" in told and "--give-up" in told, told
+            assert as_owner(box, "study", "hold", study_uid(2), "--reason", "inquiry")[0] == 0
+            (fresh,) = (box.state / "decisions").iterdir()
+            assert fresh.name == "00000002.note.age"
+        box.lock()
+        assert "decision-missing" in box.run("check", "--state", str(box.state)).stdout.decode()
+        decision.write_bytes(kept)
+        with box.login():
+            for study in (1, 2):
+                code, told = as_owner(box, "study", "delete", study_uid(study), "--yes")
+                assert code != 0 and "nothing was deleted" in told, told
+
+
+def test_another_picture_under_its_uid_does_not_make_up_for_one_that_is_lost(tmp_path: Path) -> None:
+    with two_studies(tmp_path) as box:
+        for path in halves_of(box, 1)[0]:
+            path.unlink()
+        with box.login() as client:
+            wait_for(lambda: missing(client)["images"] == 1, 10)
+            send([image(1, 1, content=9), image(1, 2, content=9)], "127.0.0.1", box.dicom_port)
+            wait_for(lambda: box.count(client) == 4, 10)
+            assert missing(client)["images"] == 1
+            assert ("image-lost", study_uid(1), False) in deep(box)[1]
+
+
+def test_a_note_of_other_bytes_is_no_copy_and_one_on_a_shelf_is_done_with(tmp_path: Path) -> None:
+    with two_studies(tmp_path) as box:
+        gone, _ = halves_of(box, 1)[0]
+        gone.unlink()
+        send([image(2, 1, content=9)], "127.0.0.1", box.dicom_port)
+        (other,) = (path for path in (box.state / "inbox").iterdir() if not path.name.endswith(".note.age"))
+        other.unlink()
+        (note,) = (box.state / "inbox").iterdir()
+        ahead = time.time() + 10**8  # Of a clock that was put back since.
+        os.utime(note, (ahead, ahead))
+        with box.login() as client:
+            wait_for(lambda: missing(client)["images"] == 1, 10)
+            send([image(1, 1), image(1, 2)], "127.0.0.1", box.dicom_port)
+            wait_for(lambda: box.count(client) == 4 and missing(client) == NOTHING, 10)
+            of_other = ("object-missing", study_uid(2), False)
+            code, found = deep(box, "--repair")
+            assert code == 5 and sorted(found) == sorted([of_other, ("object-missing", study_uid(1), True)])
+            assert deep(box) == (5, [of_other]) and note.exists()
+
+
+def test_a_deep_check_takes_somebody_who_may_see_images(tmp_path: Path) -> None:
+    with two_studies(tmp_path) as box:
+        secret = tmp_path / "assistant.txt"
+        secret.write_text("brise-moulin-treize-fougere-cuivre-rideau-pelican-neige")
+        code, told = as_owner(box, "user", "add", "Aide", "--role", "assistant", "--new-password-file", str(secret))
+        assert code == 0, told
+        (box.state / "inbox" / ".draft-check-0").write_bytes(b"left by a repair that was killed")
+        with box.login():
+            done = box.run(
+                "check", "--deep", "--state", str(box.state), "--user", "Aide", "--password-file", str(secret)
+            )  # fmt: skip
+            assert done.returncode == 4 and b"damaged" not in done.stdout, done
+            assert deep(box, "--repair") == (0, [])
+        assert not (box.state / "inbox" / ".draft-check-0").exists()

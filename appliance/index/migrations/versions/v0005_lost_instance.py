@@ -12,5 +12,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add a column; of what was lost before, the instance is not known."""
-    op.add_column("lost", sa.Column("sop_instance", sa.String(), nullable=False, server_default=""))
+    """Add two columns; of what was lost before, the instance is not known."""
+    for name in ("sop_instance", "dataset_sha256"):
+        op.add_column("lost", sa.Column(name, sa.String(), nullable=False, server_default=""))
