@@ -79,7 +79,7 @@ def viewed() -> bool:
 
 
 def by_root() -> dict[str, object]:
-    """Have root hold the study and make the index anew; return what that said, and whether what comes next is listed."""
+    """Have root hold the study and make the index anew; return what that said, and whether what comes is listed."""
     picture = dcmread(PICTURE)
     secret = Path("/run/owner")
     secret.write_text(os.environ["NEGATO_TEST_PASSPHRASE"])
