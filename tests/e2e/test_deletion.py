@@ -149,6 +149,7 @@ def test_a_malformed_decision_is_refused_and_leaves_nothing(box: Box) -> None:
 def test_a_conflicting_image_is_kept_unlisted_until_it_takes_the_place_of_the_first(box: Box) -> None:
     with box.login() as client:
         fill(box, client, image(10, 1, content=1))
+        wait_for(lambda: not files(box, "inbox"), 10)  # It is listed before it is on its shelf.
         first = files(box, "objects")
         assert all(answer.stored for answer in send([image(10, 1, content=2)], "127.0.0.1", box.dicom_port))
         wait_for(lambda: len(files(box, "objects")) == len(first) + 1 and not files(box, "inbox"), 10)

@@ -331,7 +331,7 @@ def test_a_revoked_phone_is_out_and_its_open_page_too(box: TunnelledBox, desk: h
     box.command("device", "revoke", "Perdu")
     with box.at(browser_address(browser)) as again:
         assert again.get("/api/devices").status_code == 401
-        assert again.get("/").status_code == 401
+        wait_for(lambda: again.get("/").status_code == 401, 1)
     following.join(5)
     assert not following.is_alive()
     assert time.monotonic() - began < 10
