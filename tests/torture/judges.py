@@ -144,7 +144,8 @@ class Judges:
                 shutil.copy(other, paths.netd)
         key = ServerKey(paths)
         key.make_sure()
-        return key.private()
+        # X25519 sets five bits of a private key itself (RFC 7748 section 5): one of them turned, it is the same key.
+        return key.public()
 
     def _format(self, path: Path, raw: bytes) -> None:
         check_layout(self._copied(path, raw))
