@@ -74,7 +74,7 @@ class Rescue:
                 if note.object in tombstoned or _opens(self._archive.object, note.object):
                     continue
                 again = listed.get(note.sop_instance)
-                done = self._repair and again is not None and _is_copy(again, note)
+                done = self._repair and again is not None and self._came_again(again, note)
                 if done:
                     self._archive.erase([note.object])
                 found = finding("object-missing", f"{note.object}{OBJECT}", note.study)
@@ -108,6 +108,11 @@ class Rescue:
             give_note(self._paths, note.object, draft)
         finally:
             draft.abandon()
+
+    def _came_again(self, listed: Known, note: Note) -> bool:
+        """Say whether what is listed is a later copy of a note's image, and is there: the lost may still be listed."""
+        later = listed.object != note.object and _is_copy(listed, note)
+        return later and _opens(self._archive.object, listed.object)
 
 
 def _is_copy(listed: Known, note: Note) -> bool:
