@@ -266,6 +266,19 @@ def test_a_note_of_other_bytes_is_no_copy_and_one_on_a_shelf_is_done_with(tmp_pa
             assert deep(box) == (5, [of_other]) and note.exists()
 
 
+def test_the_note_of_an_image_that_vanished_while_unlocked_is_kept_though_the_image_is_still_listed(
+    tmp_path: Path,
+) -> None:
+    with two_studies(tmp_path) as box:
+        (gone, note), _ = halves_of(box, 1)
+        with box.login() as client:
+            assert box.count(client) == 4
+            gone.unlink()
+            found = ("object-missing", study_uid(1), False)
+            code, told = deep(box, "--repair")
+            assert code == 5 and found in told and note.exists()
+
+
 def test_a_deep_check_takes_somebody_who_may_see_images(tmp_path: Path) -> None:
     with two_studies(tmp_path) as box:
         secret = tmp_path / "assistant.txt"
